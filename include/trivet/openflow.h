@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * openflow.h - the OpenFlow codec: frames, decodes, encodes and prints messages.
+ *
+ * Used by the controller (decode what switches send, encode what it sends), by pcapcheck (decode and
+ * print a captured channel) and by the benchmark (play the switch). Pure functions on byte ranges: no
+ * allocation, no state, any thread. Nothing a peer sends can make a decoder read outside the message,
+ * loop without progress or assert.
+ *
+ * Spec sections are those of OpenFlow Switch Specification 1.3.5 (ONF TS-023), or 1.0.0 where said so.
+ */
+#ifndef TRIVET_OPENFLOW_H
+#define TRIVET_OPENFLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- errors ------------------------------------------------------------------ */
+
+enum of_error {
+    OF_OK = 0,
+    OF_ESHORT = -1,   /* the message ends before what it must hold */
+    OF_ELENGTH = -2,  /* a length field lies: too small, misaligned or beyond its container */
+    OF_EVERSION = -3, /* a version this codec does not decode */
+    OF_ETYPE = -4,    /* an unknown message type */
+    OF_EVALUE = -5,   /* a field has a value the spec forbids */
+    OF_ENOSPACE = -6, /* the output buffer is full */
+};
+const char *of_strerror(int error);
+
+/* Where decoding failed: byte offset in the message and the name of the field. */
+struct of_where {
+    uint32_t offset;
+    const char *field; /* static text */
+};
+
+/* ---- cursor: bounded reading in network order ---------------------------------- */
+
+struct of_cursor {
+    const uint8_t *p;
+    uint32_t left;
+};
+
+static inline bool
+of_take(struct of_cursor *c, uint32_t n, const uint8_t **ret)
+{
+    if (c->left < n)
+        return false;
+    *ret = c->p;
+    c->p += n;
+    c->left -= n;
+    return true;
+}
+
+static inline uint16_t
+of_get16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t
+of_get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t
+of_get64(const uint8_t *p)
+{
+    return (uint64_t)of_get32(p) << 32 | of_get32(p + 4);
+}
+
+static inline bool
+of_u8(struct of_cursor *c, uint8_t *ret)
+{
+    const uint8_t *p;
+
+    if (!of_take(c, 1, &p))
+        return false;
+    *ret = p[0];
+    return true;
+}
+
+static inline bool
+of_u16(struct of_cursor *c, uint16_t *ret)
+{
+    const uint8_t *p;
+
+    if (!of_take(c, 2, &p))
+        return false;
+    *ret = of_get16(p);
+    return true;
+}
+
+static inline bool
+of_u32(struct of_cursor *c, uint32_t *ret)
+{
+    const uint8_t *p;
+
+    if (!of_take(c, 4, &p))
+        return false;
+    *ret = of_get32(p);
+    return true;
+}
+
+static inline bool
+of_u64(struct of_cursor *c, uint64_t *ret)
+{
+    const uint8_t *p;
+
+    if (!of_take(c, 8, &p))
+        return false;
+    *ret = of_get64(p);
+    return true;
+}
+
+static inline bool
+of_skip(struct of_cursor *c, uint32_t n)
+{
+    const uint8_t *p;
+
+    return of_take(c, n, &p);
+}
+
+/* ---- constants ------------------------------------------------------------------ */
+
+#define OF10 0x01
+#define OF13 0x04
+#define OF_HEADER_SIZE 8
+#define OF_MESSAGE_MAX 65535
+#define OF_NO_BUFFER UINT32_C(0xffffffff)
+#define OF_XID_NONE 0
+
+enum of13_type { /* section 7.1 */
+    OFPT13_HELLO = 0, OFPT13_ERROR = 1, OFPT13_ECHO_REQUEST = 2, OFPT13_ECHO_REPLY = 3,
+    OFPT13_EXPERIMENTER = 4, OFPT13_FEATURES_REQUEST = 5, OFPT13_FEATURES_REPLY = 6,
+    OFPT13_GET_CONFIG_REQUEST = 7, OFPT13_GET_CONFIG_REPLY = 8, OFPT13_SET_CONFIG = 9,
+    OFPT13_PACKET_IN = 10, OFPT13_FLOW_REMOVED = 11, OFPT13_PORT_STATUS = 12,
+    OFPT13_PACKET_OUT = 13, OFPT13_FLOW_MOD = 14, OFPT13_GROUP_MOD = 15, OFPT13_PORT_MOD = 16,
+    OFPT13_TABLE_MOD = 17, OFPT13_MULTIPART_REQUEST = 18, OFPT13_MULTIPART_REPLY = 19,
+    OFPT13_BARRIER_REQUEST = 20, OFPT13_BARRIER_REPLY = 21, OFPT13_QUEUE_GET_CONFIG_REQUEST = 22,
+    OFPT13_QUEUE_GET_CONFIG_REPLY = 23, OFPT13_ROLE_REQUEST = 24, OFPT13_ROLE_REPLY = 25,
+    OFPT13_GET_ASYNC_REQUEST = 26, OFPT13_GET_ASYNC_REPLY = 27, OFPT13_SET_ASYNC = 28,
+    OFPT13_METER_MOD = 29,
+};
+
+enum of_port_no { /* section 7.2.1, 32 bit */
+    OFPP_MAX = 0xffffff00, OFPP_IN_PORT = 0xfffffff8, OFPP_TABLE = 0xfffffff9,
+    OFPP_NORMAL = 0xfffffffa, OFPP_FLOOD = 0xfffffffb, OFPP_ALL = 0xfffffffc,
+    OFPP_CONTROLLER = 0xfffffffd, OFPP_LOCAL = 0xfffffffe, OFPP_ANY = 0xffffffff,
+};
+
+enum of_flow_mod_command { OFPFC_ADD, OFPFC_MODIFY, OFPFC_MODIFY_STRICT, OFPFC_DELETE, OFPFC_DELETE_STRICT };
+enum of_flow_mod_flags { OFPFF_SEND_FLOW_REM = 1, OFPFF_CHECK_OVERLAP = 2, OFPFF_RESET_COUNTS = 4 };
+enum of_packet_in_reason { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL };
+enum of_flow_removed_reason { OFPRR_IDLE_TIMEOUT, OFPRR_HARD_TIMEOUT, OFPRR_DELETE, OFPRR_GROUP_DELETE };
+enum of_port_status_reason { OFPPR_ADD, OFPPR_DELETE, OFPPR_MODIFY };
+enum of_multipart_type {
+    OFPMP_DESC = 0, OFPMP_FLOW = 1, OFPMP_AGGREGATE = 2, OFPMP_TABLE = 3, OFPMP_PORT_STATS = 4,
+    OFPMP_QUEUE = 5, OFPMP_GROUP = 6, OFPMP_GROUP_DESC = 7, OFPMP_GROUP_FEATURES = 8,
+    OFPMP_METER = 9, OFPMP_METER_CONFIG = 10, OFPMP_METER_FEATURES = 11, OFPMP_TABLE_FEATURES = 12,
+    OFPMP_PORT_DESC = 13, OFPMP_EXPERIMENTER = 0xffff,
+};
+#define OFPMPF_REQ_MORE 1
+#define OFPMPF_REPLY_MORE 1
+#define OFPG_ANY UINT32_C(0xffffffff)
+#define OFPTT_ALL 0xff
+#define OFPCML_NO_BUFFER 0xffff
+#define OFPPC_PORT_DOWN 1
+#define OFPPS_LINK_DOWN 1
+#define OFPVID_PRESENT 0x1000
+#define OFPET_HELLO_FAILED 0
+#define OFPHFC_INCOMPATIBLE 0
+
+/* ---- framing and printing --------------------------------------------------------- */
+
+struct of_header {
+    uint8_t version, type;
+    uint16_t length; /* whole message, header included */
+    uint32_t xid;
+};
+
+/* Frames the message at p (n bytes there): its length when it is there whole, 0 when more bytes are
+ * needed, OF_ELENGTH when its length field is below 8. *ret is filled whenever n >= 8. */
+static inline int
+of_frame(const uint8_t *p, size_t n, struct of_header *ret)
+{
+    if (n < OF_HEADER_SIZE)
+        return 0;
+    ret->version = p[0];
+    ret->type = p[1];
+    ret->length = of_get16(p + 2);
+    ret->xid = of_get32(p + 4);
+    if (ret->length < OF_HEADER_SIZE)
+        return OF_ELENGTH;
+    return n < ret->length ? 0 : ret->length;
+}
+
+/* "PACKET_IN", or "type 99"; buf of at least 16 bytes. */
+const char *of_type_name(uint8_t version, uint8_t type, char *buf, size_t size);
+/* Is the length of this message possible for its version and type (the row's minimum)? OF_OK, or
+ * OF_EVERSION, OF_ETYPE, OF_ESHORT. Every decoder below assumes it was called with OF_OK. */
+int of_check(const struct of_header *header);
+/* One readable line, no newline. Returns the length written (it truncates with "..."), or an error,
+ * after printing what could be decoded and the error with its offset. */
+int of_print(const uint8_t *message, size_t size, char *ret, size_t ret_size);
+
+/* ---- match: OXM (section 7.2.3) ----------------------------------------------------- */
+
+enum of_match_field { /* bits of of_match.fields */
+    OF_M_IN_PORT = 1 << 0, OF_M_ETH_DST = 1 << 1, OF_M_ETH_SRC = 1 << 2, OF_M_ETH_TYPE = 1 << 3,
+    OF_M_VLAN_VID = 1 << 4, OF_M_VLAN_PCP = 1 << 5, OF_M_IP_PROTO = 1 << 6, OF_M_IPV4_SRC = 1 << 7,
+    OF_M_IPV4_DST = 1 << 8, OF_M_L4_SRC = 1 << 9, OF_M_L4_DST = 1 << 10, OF_M_ARP_OP = 1 << 11,
+    OF_M_ARP_SPA = 1 << 12, OF_M_ARP_TPA = 1 << 13, OF_M_IPV6_SRC = 1 << 14, OF_M_IPV6_DST = 1 << 15,
+    OF_M_IN_PHY_PORT = 1 << 16, OF_M_METADATA = 1 << 17, OF_M_TUNNEL_ID = 1 << 18,
+    OF_M_IP_DSCP = 1 << 19, OF_M_ICMP_TYPE = 1 << 20, OF_M_ICMP_CODE = 1 << 21,
+    OF_M_OTHER = 1 << 31, /* a field was there that this struct does not hold */
+};
+
+struct of_match {
+    uint32_t fields; /* OF_M_* bits: what is matched */
+    uint32_t masked; /* OF_M_* bits: of these, with a mask other than all ones */
+    uint32_t in_port, in_phy_port;
+    uint64_t metadata, metadata_mask, tunnel_id, tunnel_id_mask;
+    uint8_t eth_dst[6], eth_src[6], eth_dst_mask[6], eth_src_mask[6];
+    uint16_t eth_type;
+    uint16_t vlan_vid, vlan_vid_mask; /* with OFPVID_PRESENT */
+    uint8_t vlan_pcp, ip_proto, ip_dscp, icmp_type, icmp_code;
+    uint16_t arp_op;
+    uint32_t arp_spa, arp_tpa;                      /* host order */
+    uint32_t ipv4_src, ipv4_dst;                    /* host order */
+    uint32_t ipv4_src_mask, ipv4_dst_mask;
+    uint8_t ipv6_src[16], ipv6_dst[16];
+    uint16_t l4_src, l4_dst; /* TCP, UDP or SCTP, as ip_proto says */
+};
+
+/* ---- decoded messages ------------------------------------------------------------------
+ * Decoders take a whole message that of_frame() and of_check() accepted. They return OF_OK, or an error
+ * with *where filled (where may be NULL). Pointers point into the message. */
+
+struct of_hello {
+    uint32_t bitmap; /* bit v: version v offered; 0: no version bitmap element */
+};
+int of_decode_hello(const uint8_t *m, struct of_hello *ret, struct of_where *where);
+
+struct of_error_msg {
+    uint16_t type, code;
+    const uint8_t *data; /* at least 64 bytes of the refused request, or text for HELLO_FAILED */
+    uint16_t data_size;
+    uint32_t request_xid; /* from data when it holds a header, else the message's own xid */
+    uint8_t request_type; /* from data, else 0xff */
+};
+int of_decode_error(const uint8_t *m, struct of_error_msg *ret, struct of_where *where);
+/* "FLOW_MOD_FAILED/TABLE_FULL" into buf */
+const char *of_error_text(uint8_t version, uint16_t type, uint16_t code, char *buf, size_t size);
+
+struct of_features {
+    uint64_t dpid;
+    uint32_t n_buffers, capabilities;
+    uint8_t n_tables, auxiliary_id;
+};
+int of_decode_features_reply(const uint8_t *m, struct of_features *ret, struct of_where *where);
+
+/* Hot: does not walk the match beyond finding in_port (OF1.3) */
+struct of_packet_in {
+    uint32_t buffer_id, in_port;
+    uint64_t cookie;
+    uint16_t total_len;
+    uint8_t reason, table_id;
+    const uint8_t *data;
+    uint16_t data_size;
+};
+int of_decode_packet_in(const uint8_t *m, struct of_packet_in *ret, struct of_where *where);
+
+struct of_flow_removed {
+    uint64_t cookie, packets, bytes;
+    uint32_t duration_s, duration_ns;
+    uint16_t priority, idle_s, hard_s;
+    uint8_t reason, table_id;
+    struct of_match match;
+};
+int of_decode_flow_removed(const uint8_t *m, struct of_flow_removed *ret, struct of_where *where);
+
+struct of_port {
+    uint32_t port;
+    uint8_t mac[6];
+    char name[17];
+    uint32_t config, state, current, advertised, supported, peer_features;
+    uint32_t speed_kbps, max_speed_kbps;
+};
+struct of_port_status {
+    uint8_t reason;
+    struct of_port port;
+};
+int of_decode_port_status(const uint8_t *m, struct of_port_status *ret, struct of_where *where);
+
+/* Header of a multipart reply or request; body is what follows. */
+struct of_multipart {
+    uint16_t type, flags;
+    const uint8_t *body;
+    uint16_t body_size;
+};
+int of_decode_multipart(const uint8_t *m, struct of_multipart *ret, struct of_where *where);
+/* Entries of a body, one after another: 1 an entry, 0 the end, else an error. */
+int of_next_port(struct of_cursor *body, struct of_port *ret); /* OFPMP_PORT_DESC */
+
+/* ---- actions, instructions, flows ------------------------------------------------------- */
+
+enum of_action_type {
+    OF_A_OUTPUT, OF_A_GROUP, OF_A_SET_QUEUE, OF_A_SET_ETH_DST, OF_A_SET_ETH_SRC, OF_A_SET_VLAN_VID,
+    OF_A_PUSH_VLAN, OF_A_POP_VLAN, OF_A_OTHER,
+};
+struct of_action {
+    enum of_action_type type;
+    uint32_t port;    /* OUTPUT */
+    uint16_t max_len; /* OUTPUT to the controller */
+    uint32_t group;   /* GROUP; or queue of SET_QUEUE */
+    uint16_t vlan_vid;
+    uint8_t mac[6];
+};
+
+/* A flow as read back (OFPMP_FLOW reply) or as captured (FLOW_MOD). actions: those of the apply-actions
+ * instruction, undecoded; walk them with of_next_action(). */
+struct of_flow {
+    uint64_t cookie, packets, bytes;
+    uint32_t duration_s, duration_ns;
+    uint16_t priority, idle_s, hard_s, flags;
+    uint8_t table_id;
+    struct of_match match;
+    const uint8_t *actions;
+    uint16_t actions_size;
+    bool other_instructions; /* anything but one apply-actions */
+};
+int of_next_flow(struct of_cursor *body, struct of_flow *ret);
+int of_next_action(struct of_cursor *actions, struct of_action *ret); /* OF1.3 */
+
+struct of_flow_mod {
+    uint64_t cookie, cookie_mask;
+    uint8_t table_id, command;
+    uint16_t idle_s, hard_s, priority, flags;
+    uint32_t buffer_id, out_port, out_group;
+    struct of_match match;
+    const struct of_action *actions; /* put: apply-actions; NULL: none */
+    unsigned n_actions;
+    const uint8_t *raw_actions; /* decode: as in of_flow */
+    uint16_t raw_actions_size;
+};
+int of_decode_flow_mod(const uint8_t *m, struct of_flow_mod *ret, struct of_where *where);
+
+struct of_packet_out {
+    uint32_t buffer_id, in_port;
+    const uint8_t *actions;
+    uint16_t actions_size;
+    const uint8_t *data;
+    uint16_t data_size;
+};
+int of_decode_packet_out(const uint8_t *m, struct of_packet_out *ret, struct of_where *where);
+
+/* ---- encoding ---------------------------------------------------------------------------
+ * A builder with a sticky error: put what you like, test `full` once at the end. A message that does not
+ * fit is not begun: the buffer keeps only whole messages. version: OF13 (OF10 where said). */
+
+struct of_buffer {
+    uint8_t *data; /* borrowed */
+    size_t size, len;
+    bool full; /* something did not fit */
+};
+
+void of_put_hello(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t bitmap);
+void of_put_error(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t type, uint16_t code,
+                  const void *data, size_t size);
+/* Messages of header only: features, barrier, get-config requests ... */
+void of_put_header(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid);
+/* echo request or reply (type) with a payload */
+void of_put_echo(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, const void *data,
+                 size_t size);
+void of_put_set_config(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t flags,
+                       uint16_t miss_send_len);
+/* body may be NULL with size 0 */
+void of_put_multipart_request(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t type,
+                              uint16_t flags, const void *body, size_t size);
+/* OFPMP_FLOW request for flows with (cookie & mask) == (flow cookie & mask), all tables */
+void of_put_flow_stats_request(struct of_buffer *b, uint8_t version, uint32_t xid, uint64_t cookie,
+                               uint64_t cookie_mask);
+void of_put_flow_mod(struct of_buffer *b, uint8_t version, uint32_t xid, const struct of_flow_mod *mod);
+/* data is left out when buffer_id != OF_NO_BUFFER */
+void of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
+                       uint32_t in_port, const struct of_action *actions, unsigned n_actions,
+                       const void *data, size_t size);
+
+/* What a switch sends: for the benchmark's fake switches and the tests. */
+void of_put_features_reply(struct of_buffer *b, uint8_t version, uint32_t xid,
+                           const struct of_features *features);
+void of_put_packet_in(struct of_buffer *b, uint8_t version, uint32_t xid, const struct of_packet_in *in);
+void of_put_port_status(struct of_buffer *b, uint8_t version, uint32_t xid,
+                        const struct of_port_status *status);
+void of_put_port_desc_reply(struct of_buffer *b, uint32_t xid, const struct of_port *ports, unsigned n,
+                            uint16_t flags);
+void of_put_flow_removed(struct of_buffer *b, uint8_t version, uint32_t xid,
+                         const struct of_flow_removed *removed);
+void of_put_flow_stats_reply(struct of_buffer *b, uint32_t xid, uint16_t flags,
+                             const struct of_flow_mod *flows, unsigned n);
+
+#endif
