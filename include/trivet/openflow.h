@@ -200,7 +200,8 @@ of_frame(const uint8_t *p, size_t n, struct of_header *ret)
 /* "PACKET_IN", or "type 99"; buf of at least 16 bytes. */
 const char *of_type_name(uint8_t version, uint8_t type, char *buf, size_t size);
 /* Is the length of this message possible for its version and type (the row's minimum)? OF_OK, or
- * OF_EVERSION, OF_ETYPE, OF_ESHORT. Every decoder below assumes it was called with OF_OK. */
+ * OF_EVERSION, OF_ETYPE, OF_ESHORT. Every decoder below assumes it was called with OF_OK. HELLO, ERROR
+ * and ECHO are alike in every version and are OK in each: a peer refuses our version in its own. */
 int of_check(const struct of_header *header);
 /* One readable line, no newline. Returns the length written (it truncates with "..."), or an error,
  * after printing what could be decoded and the error with its offset. */
@@ -215,7 +216,7 @@ enum of_match_field { /* bits of of_match.fields */
     OF_M_ARP_SPA = 1 << 12, OF_M_ARP_TPA = 1 << 13, OF_M_IPV6_SRC = 1 << 14, OF_M_IPV6_DST = 1 << 15,
     OF_M_IN_PHY_PORT = 1 << 16, OF_M_METADATA = 1 << 17, OF_M_TUNNEL_ID = 1 << 18,
     OF_M_IP_DSCP = 1 << 19, OF_M_ICMP_TYPE = 1 << 20, OF_M_ICMP_CODE = 1 << 21,
-    OF_M_OTHER = 1 << 31, /* a field was there that this struct does not hold */
+    OF_M_OTHER = UINT32_C(1) << 31, /* a field was there that this struct does not hold */
 };
 
 struct of_match {
@@ -330,7 +331,7 @@ struct of_flow {
     struct of_match match;
     const uint8_t *actions;
     uint16_t actions_size;
-    bool other_instructions; /* anything but one apply-actions */
+    bool other_instructions; /* anything beside one apply-actions; false for none (drop) */
 };
 int of_next_flow(struct of_cursor *body, struct of_flow *ret);
 int of_next_action(struct of_cursor *actions, struct of_action *ret); /* OF1.3 */
@@ -359,7 +360,9 @@ int of_decode_packet_out(const uint8_t *m, struct of_packet_out *ret, struct of_
 
 /* ---- encoding ---------------------------------------------------------------------------
  * A builder with a sticky error: put what you like, test `full` once at the end. A message that does not
- * fit is not begun: the buffer keeps only whole messages. version: OF13 (OF10 where said). */
+ * fit is not begun: the buffer keeps only whole messages. So is one that cannot be encoded (OF_A_OTHER,
+ * OF_M_OTHER, a version that lacks it): it sets `full` too. version: OF13; hello, error, header, echo,
+ * set_config and multipart_request take any. */
 
 struct of_buffer {
     uint8_t *data; /* borrowed */

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * oxm.c - matches as OXM TLVs: one table of fields, from which decoding, encoding and printing
+ * follow. Neighbours: decode.c, encode.c, action.c (set-field), print.c. Any thread. OpenFlow 1.3.5
+ * section 7.2.3.
+ *
+ *   0                   1                   2                   3
+ *  +-------------------------------+-------------+-+---------------+
+ *  |          oxm class            |  oxm field  |M|    length     |   M: a mask follows the value;
+ *  +-------------------------------+-------------+-+---------------+   length counts both
+ *  |  value (length or length / 2 bytes) ...  | mask ...           |
+ *  +---------------------------------------------------------------+
+ */
+#include "codec.h"
+
+#include <arpa/inet.h>
+
+#define CLASS_BASIC 0x8000
+#define CLASS_EXPERIMENTER 0xffff
+#define TLV_HEADER 4
+#define MATCH_HEADER 4 /* u16 type, u16 length without padding */
+#define MATCH_OXM 1
+
+enum format { DECIMAL, HEX, MAC, IPV4, IPV6 };
+
+struct oxm_field {
+    const char *name;     /* as ovs-ofctl prints it */
+    uint8_t size;         /* of the value on the wire */
+    bool maskable;        /* the spec allows a mask */
+    enum format format;   /* how it prints */
+    uint8_t value_offset; /* in struct of_match */
+    uint8_t mask_offset;  /* in struct of_match; 0: it holds no mask of this field */
+    uint32_t bit;         /* OF_M_*; OF_M_OTHER: struct of_match does not hold it */
+};
+/* offset 0 is of_match.fields, so it can never be a mask */
+_Static_assert(offsetof(struct of_match, fields) == 0, "mask_offset 0 means none");
+_Static_assert(sizeof(struct of_match) < 256, "offsets are 8 bits");
+
+#define AT(member) offsetof(struct of_match, member)
+#define OTHER .bit = OF_M_OTHER
+
+/* Table 11 of section 7.2.3.7, in its order: the index is the oxm field */
+static const struct oxm_field fields[] = {
+    [0] = {"in_port", 4, false, DECIMAL, AT(in_port), .bit = OF_M_IN_PORT},
+    [1] = {"in_phy_port", 4, false, DECIMAL, AT(in_phy_port), .bit = OF_M_IN_PHY_PORT},
+    [2] = {"metadata", 8, true, HEX, AT(metadata), AT(metadata_mask), OF_M_METADATA},
+    [3] = {"dl_dst", 6, true, MAC, AT(eth_dst), AT(eth_dst_mask), OF_M_ETH_DST},
+    [4] = {"dl_src", 6, true, MAC, AT(eth_src), AT(eth_src_mask), OF_M_ETH_SRC},
+    [5] = {"dl_type", 2, false, HEX, AT(eth_type), .bit = OF_M_ETH_TYPE},
+    [6] = {"vlan_vid", 2, true, HEX, AT(vlan_vid), AT(vlan_vid_mask), OF_M_VLAN_VID},
+    [7] = {"vlan_pcp", 1, false, DECIMAL, AT(vlan_pcp), .bit = OF_M_VLAN_PCP},
+    [8] = {"ip_dscp", 1, false, DECIMAL, AT(ip_dscp), .bit = OF_M_IP_DSCP},
+    [9] = {"ip_ecn", 1, false, DECIMAL, OTHER},
+    [10] = {"nw_proto", 1, false, DECIMAL, AT(ip_proto), .bit = OF_M_IP_PROTO},
+    [11] = {"nw_src", 4, true, IPV4, AT(ipv4_src), AT(ipv4_src_mask), OF_M_IPV4_SRC},
+    [12] = {"nw_dst", 4, true, IPV4, AT(ipv4_dst), AT(ipv4_dst_mask), OF_M_IPV4_DST},
+    [13] = {"tcp_src", 2, false, DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
+    [14] = {"tcp_dst", 2, false, DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
+    [15] = {"udp_src", 2, false, DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
+    [16] = {"udp_dst", 2, false, DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
+    [17] = {"sctp_src", 2, false, DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
+    [18] = {"sctp_dst", 2, false, DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
+    [19] = {"icmp_type", 1, false, DECIMAL, AT(icmp_type), .bit = OF_M_ICMP_TYPE},
+    [20] = {"icmp_code", 1, false, DECIMAL, AT(icmp_code), .bit = OF_M_ICMP_CODE},
+    [21] = {"arp_op", 2, false, DECIMAL, AT(arp_op), .bit = OF_M_ARP_OP},
+    [22] = {"arp_spa", 4, true, IPV4, AT(arp_spa), .bit = OF_M_ARP_SPA},
+    [23] = {"arp_tpa", 4, true, IPV4, AT(arp_tpa), .bit = OF_M_ARP_TPA},
+    [24] = {"arp_sha", 6, true, MAC, OTHER},
+    [25] = {"arp_tha", 6, true, MAC, OTHER},
+    [26] = {"ipv6_src", 16, true, IPV6, AT(ipv6_src), .bit = OF_M_IPV6_SRC},
+    [27] = {"ipv6_dst", 16, true, IPV6, AT(ipv6_dst), .bit = OF_M_IPV6_DST},
+    [28] = {"ipv6_label", 4, true, HEX, OTHER},
+    [29] = {"icmpv6_type", 1, false, DECIMAL, AT(icmp_type), .bit = OF_M_ICMP_TYPE},
+    [30] = {"icmpv6_code", 1, false, DECIMAL, AT(icmp_code), .bit = OF_M_ICMP_CODE},
+    [31] = {"nd_target", 16, false, IPV6, OTHER},
+    [32] = {"nd_sll", 6, false, MAC, OTHER},
+    [33] = {"nd_tll", 6, false, MAC, OTHER},
+    [34] = {"mpls_label", 4, false, DECIMAL, OTHER},
+    [35] = {"mpls_tc", 1, false, DECIMAL, OTHER},
+    [36] = {"mpls_bos", 1, false, DECIMAL, OTHER},
+    [37] = {"pbb_isid", 3, true, HEX, OTHER},
+    [38] = {"tun_id", 8, true, HEX, AT(tunnel_id), AT(tunnel_id_mask), OF_M_TUNNEL_ID},
+    [39] = {"ipv6_exthdr", 2, true, HEX, OTHER},
+};
+#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+/* Which fields to encode for a bit of of_match.fields, in the order of the bits, which puts every
+ * prerequisite before what needs it (section 7.2.3.6). L4 and ICMP depend on ip_proto: see
+ * index_of(). */
+static const uint8_t by_bit[] = {
+    0 /* in_port */,     3 /* eth_dst */,    4 /* eth_src */,    5 /* eth_type */,
+    6 /* vlan_vid */,    7 /* pcp */,        10 /* ip_proto */,  11 /* ipv4_src */,
+    12 /* ipv4_dst */,   13 /* l4_src */,    14 /* l4_dst */,    21 /* arp_op */,
+    22 /* arp_spa */,    23 /* arp_tpa */,   26 /* ipv6_src */,  27 /* ipv6_dst */,
+    1 /* in_phy_port */, 2 /* metadata */,   38 /* tunnel_id */, 8 /* ip_dscp */,
+    19 /* icmp_type */,  20 /* icmp_code */,
+};
+#define ENCODABLE ((UINT32_C(1) << sizeof(by_bit)) - 1)
+_Static_assert(OF_M_ICMP_CODE == 1 << (sizeof(by_bit) - 1), "by_bit follows enum of_match_field");
+
+#define PROTO_UDP 17
+#define PROTO_ICMPV6 58
+#define PROTO_SCTP 132
+
+static unsigned
+index_of(unsigned bit, uint8_t ip_proto)
+{
+    unsigned index = by_bit[bit];
+
+    if (index == 13 || index == 14)
+        return index + (ip_proto == PROTO_UDP ? 2u : ip_proto == PROTO_SCTP ? 4u : 0u);
+    if ((index == 19 || index == 20) && ip_proto == PROTO_ICMPV6)
+        return index + 10;
+    return index;
+}
+
+/* ---- reading ---------------------------------------------------------------------- */
+
+struct tlv {
+    uint16_t class;
+    uint8_t field;
+    bool has_mask;
+    uint8_t size; /* of value and mask together */
+    const uint8_t *value;
+};
+
+/* Next TLV of a list: 1, 0 at the end, or an error. Each step takes at least the 4 bytes of header.
+ */
+static int
+next_tlv(struct of_cursor *c, struct tlv *ret)
+{
+    const uint8_t *p;
+
+    if (c->left == 0)
+        return 0;
+    if (!of_take(c, TLV_HEADER, &p))
+        return OF_ESHORT;
+    ret->class = of_get16(p);
+    ret->field = p[2] >> 1;
+    ret->has_mask = p[2] & 1;
+    ret->size = p[3];
+    if (!of_take(c, ret->size, &ret->value))
+        return OF_ELENGTH;
+    return 1;
+}
+
+/* The row of a TLV, NULL when it is none we know; checks its size. */
+static int
+find_field(const struct tlv *tlv, const struct oxm_field **ret)
+{
+    *ret = NULL;
+    if (tlv->class != CLASS_BASIC || tlv->field >= N_FIELDS)
+        return tlv->has_mask && tlv->size % 2 ? OF_ELENGTH : OF_OK;
+    if (tlv->size != fields[tlv->field].size * (tlv->has_mask ? 2 : 1))
+        return OF_ELENGTH;
+    if (tlv->has_mask && !fields[tlv->field].maskable)
+        return OF_EVALUE;
+    *ret = &fields[tlv->field];
+    return OF_OK;
+}
+
+/* MACs and IPv6 addresses are bytes in struct of_match, all others numbers in host order. */
+static void
+load(uint8_t *to, const uint8_t *from, unsigned size)
+{
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+
+    switch (size) {
+    case 2:
+        u16 = of_get16(from);
+        memcpy(to, &u16, 2);
+        break;
+    case 4:
+        u32 = of_get32(from);
+        memcpy(to, &u32, 4);
+        break;
+    case 8:
+        u64 = of_get64(from);
+        memcpy(to, &u64, 8);
+        break;
+    default:
+        memcpy(to, from, size);
+    }
+}
+
+static void
+store(uint8_t *to, const uint8_t *from, unsigned size)
+{
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+
+    switch (size) {
+    case 2:
+        memcpy(&u16, from, 2);
+        of_store16(to, u16);
+        break;
+    case 4:
+        memcpy(&u32, from, 4);
+        of_store32(to, u32);
+        break;
+    case 8:
+        memcpy(&u64, from, 8);
+        of_store64(to, u64);
+        break;
+    default:
+        memcpy(to, from, size);
+    }
+}
+
+static bool
+all_ones(const uint8_t *p, unsigned size)
+{
+    for (unsigned i = 0; i < size; i++)
+        if (p[i] != 0xff)
+            return false;
+    return true;
+}
+
+int
+of_match_size(const uint8_t *p, uint32_t n)
+{
+    uint32_t length;
+
+    if (n < MATCH_HEADER)
+        return OF_ESHORT;
+    length = of_get16(p + 2);
+    if (length < MATCH_HEADER || of_pad8(length) > n)
+        return OF_ELENGTH;
+    return (int)of_pad8(length);
+}
+
+static struct of_cursor
+match_body(const uint8_t *p)
+{
+    return (struct of_cursor){p + MATCH_HEADER, (uint32_t)of_get16(p + 2) - MATCH_HEADER};
+}
+
+int
+of_match_decode(const uint8_t *p, struct of_match *ret, const uint8_t **at)
+{
+    struct of_cursor c = match_body(p);
+    struct tlv tlv;
+    int error;
+
+    memset(ret, 0, sizeof(*ret));
+    *at = p;
+    if (of_get16(p) != MATCH_OXM)
+        return OF_EVALUE;
+    while (*at = c.p, (error = next_tlv(&c, &tlv)) > 0) {
+        const struct oxm_field *field;
+        bool masked;
+
+        error = find_field(&tlv, &field);
+        if (error)
+            return error;
+        masked = tlv.has_mask && !all_ones(tlv.value + tlv.size / 2, tlv.size / 2);
+        /* unknown, not held, or held without the mask that is there */
+        if (!field || field->bit == OF_M_OTHER || (masked && !field->mask_offset)) {
+            ret->fields |= OF_M_OTHER;
+            continue;
+        }
+        if (ret->fields & field->bit)
+            return OF_EVALUE; /* OFPBMC_DUP_FIELD */
+        ret->fields |= field->bit;
+        load((uint8_t *)ret + field->value_offset, tlv.value, field->size);
+        if (masked) {
+            ret->masked |= field->bit;
+            load((uint8_t *)ret + field->mask_offset, tlv.value + field->size, field->size);
+        }
+    }
+    return error;
+}
+
+int
+of_match_in_port(const uint8_t *p, uint32_t *ret)
+{
+    struct of_cursor c = match_body(p);
+    struct tlv tlv;
+    int error;
+
+    /* every switch we know puts it first */
+    if (c.left >= 8 && of_get32(c.p) == OF_OXM_IN_PORT) {
+        *ret = of_get32(c.p + 4);
+        return OF_OK;
+    }
+    while ((error = next_tlv(&c, &tlv)) > 0)
+        if (tlv.class == CLASS_BASIC && tlv.field == 0 && tlv.size == 4) {
+            *ret = of_get32(tlv.value);
+            return OF_OK;
+        }
+    return error ? error : OF_EVALUE;
+}
+
+/* ---- writing ------------------------------------------------------------------------- */
+
+uint32_t
+of_match_wire_size(const struct of_match *match)
+{
+    uint32_t size = MATCH_HEADER;
+
+    if (match->fields & ~ENCODABLE)
+        return 0;
+    for (uint32_t left = match->fields; left; left &= left - 1) {
+        unsigned bit = (unsigned)__builtin_ctz(left);
+        const struct oxm_field *field = &fields[by_bit[bit]];
+        bool masked = match->masked & field->bit;
+
+        if (masked && !field->mask_offset)
+            return 0;
+        size += TLV_HEADER + field->size * (masked ? 2u : 1u);
+    }
+    return of_pad8(size);
+}
+
+uint8_t *
+of_match_encode(uint8_t *p, const struct of_match *match)
+{
+    uint8_t *start = p;
+    uint32_t left = match->fields, length;
+
+    p += MATCH_HEADER;
+    /* the fields of every rule a policy makes, without the table */
+    if (!(match->masked & (OF_M_IN_PORT | OF_M_ETH_DST | OF_M_ETH_SRC))) {
+        if (left & OF_M_IN_PORT) {
+            of_store32(p, OF_OXM_IN_PORT);
+            of_store32(p + 4, match->in_port);
+            p += 8;
+        }
+        if (left & OF_M_ETH_DST) {
+            of_store32(p, OF_OXM_ETH_DST);
+            memcpy(p + 4, match->eth_dst, 6);
+            p += 10;
+        }
+        if (left & OF_M_ETH_SRC) {
+            of_store32(p, OF_OXM_ETH_SRC);
+            memcpy(p + 4, match->eth_src, 6);
+            p += 10;
+        }
+        left &= ~(uint32_t)(OF_M_IN_PORT | OF_M_ETH_DST | OF_M_ETH_SRC);
+    }
+    for (; left; left &= left - 1) {
+        unsigned index = index_of((unsigned)__builtin_ctz(left), match->ip_proto);
+        const struct oxm_field *field = &fields[index];
+        bool masked = match->masked & field->bit;
+
+        of_store16(p, CLASS_BASIC);
+        p[2] = (uint8_t)(index << 1 | masked);
+        p[3] = (uint8_t)(field->size * (masked ? 2 : 1));
+        p += TLV_HEADER;
+        store(p, (const uint8_t *)match + field->value_offset, field->size);
+        p += field->size;
+        if (masked) {
+            store(p, (const uint8_t *)match + field->mask_offset, field->size);
+            p += field->size;
+        }
+    }
+    length = (uint32_t)(p - start);
+    of_store16(start, MATCH_OXM);
+    of_store16(start + 2, (uint16_t)length);
+    while (length++ % 8)
+        *p++ = 0;
+    return p;
+}
+
+/* ---- printing ------------------------------------------------------------------------- */
+
+static void
+print_value(struct of_printer *printer, enum format format, const uint8_t *p, unsigned size)
+{
+    char text[INET6_ADDRSTRLEN];
+    uint64_t number = 0;
+
+    switch (format) {
+    case MAC:
+        of_say_mac(printer, p);
+        return;
+    case IPV4:
+    case IPV6:
+        of_say(printer, "%s",
+               inet_ntop(format == IPV4 ? AF_INET : AF_INET6, p, text, sizeof(text)));
+        return;
+    case DECIMAL:
+    case HEX:
+        break;
+    }
+    for (unsigned i = 0; i < size; i++)
+        number = number << 8 | p[i];
+    if (format == HEX)
+        of_say(printer, "0x%0*lx", size == 2 ? 4 : 1, (unsigned long)number);
+    else
+        of_say(printer, "%lu", (unsigned long)number);
+}
+
+static void
+print_tlv(struct of_printer *printer, const struct tlv *tlv)
+{
+    const struct oxm_field *field;
+
+    if (find_field(tlv, &field) || !field) {
+        of_say(printer, "oxm(%#x,%u)=", tlv->class, tlv->field);
+        for (unsigned i = 0; i < tlv->size; i++)
+            of_say(printer, "%02x", tlv->value[i]);
+        return;
+    }
+    of_say(printer, "%s=", field->name);
+    print_value(printer, field->format, tlv->value, field->size);
+    if (tlv->has_mask) {
+        of_say(printer, "/");
+        print_value(printer, field->format, tlv->value + field->size, field->size);
+    }
+}
+
+void
+of_match_print(struct of_printer *printer, const uint8_t *p)
+{
+    struct of_cursor c = match_body(p);
+    struct tlv tlv;
+    const char *separator = "";
+
+    of_say(printer, " match={");
+    while (next_tlv(&c, &tlv) > 0) {
+        of_say(printer, "%s", separator);
+        print_tlv(printer, &tlv);
+        separator = ",";
+    }
+    of_say(printer, "}");
+}
+
+void
+of_oxm_print(struct of_printer *printer, const uint8_t *p, uint32_t size)
+{
+    struct of_cursor c = {p, size};
+    struct tlv tlv;
+
+    if (next_tlv(&c, &tlv) > 0)
+        print_tlv(printer, &tlv);
+}
