@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+if(TARGET openflow)
+  trivet_unit_test(openflow_codec
+    SOURCES unit/openflow_codec.c fuzz/openflow_all.c LIBS openflow)
+  trivet_unit_test(openflow_golden
+    SOURCES unit/openflow_golden.c fuzz/openflow_all.c LIBS openflow)
+  foreach(test openflow_codec openflow_golden)
+    target_include_directories(${test} PRIVATE fuzz)
+  endforeach()
+  target_compile_definitions(openflow_golden PRIVATE
+    TESTS_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
+endif()
