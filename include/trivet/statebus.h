@@ -84,6 +84,17 @@ struct sb_table_info {
     uint16_t n_columns;
 };
 
+/* The shard of a dpid: sharded tables whose key starts with a dpid keep its rows there, so that the
+ * worker of that index may own the switch. shards: at least 1. */
+static inline unsigned
+sb_shard_of(uint64_t dpid, unsigned shards)
+{
+    /* splitmix64's finaliser: dpids are often small consecutive numbers */
+    dpid = (dpid ^ (dpid >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    dpid = (dpid ^ (dpid >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (unsigned)((dpid ^ (dpid >> 31)) % shards);
+}
+
 /* All tables, indexed by enum sb_table_id. */
 const struct sb_table_info *sb_table_info(enum sb_table_id id);
 /* The table of that name, or SB_ENONE. */

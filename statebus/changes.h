@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * changes.h - the change ring of one shard: from its writer's thread to the main thread.
+ *
+ * Private memory, one producer, one consumer, no lock. A record is an 8-byte prefix (see
+ * publisher.c) and the row, just as it goes into the message. If the ring is full the change is
+ * only counted: the table has it, and the publisher leaves a gap in the sequence, so that
+ * subscribers read the table again.
+ *
+ * Wake-up: the main thread arms the flag before it sleeps; the writer that finds it armed after
+ * its push writes the eventfd. That is Dekker's pattern and needs a full barrier on both sides.
+ * The main thread's membarrier(2) runs one on every thread of the process, so that the writer's
+ * side is two plain moves; where the kernel refuses it, `full_fence` makes the writer pay.
+ */
+#ifndef STATEBUS_CHANGES_H
+#define STATEBUS_CHANGES_H
+
+#include "record.h"
+
+/* One an owner. */
+struct sb_waker {
+    uint32_t armed;  /* live: the main thread sleeps */
+    int fd;          /* eventfd, owned by the owner */
+    bool full_fence; /* no membarrier(2) here */
+};
+
+struct sb_changes {
+    uint64_t tail;      /* live: records pushed; written by the producer */
+    uint64_t dropped;   /* live: changes that found the ring full */
+    uint64_t head_seen; /* producer's last look at head */
+    uint64_t pad0[5];
+    uint64_t head;         /* live: records drained; written by the consumer */
+    uint64_t dropped_seen; /* consumer's: drops already given a sequence */
+    uint64_t pad1[6];
+    uint8_t *records;       /* owned */
+    struct sb_waker *waker; /* borrowed from the owner */
+    uint32_t mask;          /* records - 1, a power of two less one */
+    uint32_t record_size;   /* 8 + row size */
+};
+
+struct sb_changes *sb_changes_new(uint32_t records, uint32_t row_size, struct sb_waker *waker);
+void sb_changes_destroy(struct sb_changes **changes);
+void sb_changes_wake(struct sb_waker *waker);
+
+/* Producer. row NULL: none (the rest of the record is zero). */
+static inline void
+sb_changes_push(struct sb_changes *c, uint64_t prefix, const void *row)
+{
+    uint64_t tail = c->tail;
+    uint8_t *record;
+
+    if (tail - c->head_seen > c->mask) {
+        c->head_seen = sb_load_acquire(&c->head);
+        if (tail - c->head_seen > c->mask) {
+            sb_store_release(&c->dropped, c->dropped + 1);
+            return;
+        }
+    }
+    record = c->records + (tail & c->mask) * c->record_size;
+    memcpy(record, &prefix, 8);
+    memcpy(record + 8, row, c->record_size - 8);
+    sb_store_release(&c->tail, tail + 1);
+    if (c->waker->full_fence)
+        sb_changes_wake(c->waker);
+    else {
+        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler's half; membarrier is the CPU's */
+        if (__builtin_expect(sb_load(&c->waker->armed) != 0, 0))
+            sb_changes_wake(c->waker);
+    }
+}
+
+#endif

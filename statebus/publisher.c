@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * publisher.c - drains the change rings into messages. Main thread only.
+ *
+ * PUB never blocks: a subscriber whose queue is full loses the message, sees the gap in the
+ * sequence and reads the table again. Nothing a subscriber does slows the owner.
+ */
+#include "publisher.h"
+#include <errno.h>
+#include <inttypes.h>
+
+/* Records taken of one shard a pump; the rest waits for the next one, 1 ms later at most. */
+#define DRAIN_MAX 4096
+
+int
+sb_publisher_open(struct sb_publisher *publisher, const char *endpoint, int hwm, char *message)
+{
+    publisher->socket = zsock_new(ZMQ_PUB);
+    if (!publisher->socket)
+        return sb_fail(message, SB_ESYS, "cannot make a ZeroMQ socket: %s",
+                       zmq_strerror(zmq_errno()));
+    zsock_set_sndhwm(publisher->socket, hwm);
+    zsock_set_linger(publisher->socket, 0);
+    if (zsock_bind(publisher->socket, "%s", endpoint) < 0) {
+        int error =
+            sb_fail(message, SB_ESYS, "cannot bind %s: %s", endpoint, zmq_strerror(zmq_errno()));
+
+        zsock_destroy(&publisher->socket);
+        return error;
+    }
+    return SB_OK;
+}
+
+void
+sb_publisher_close(struct sb_publisher *publisher)
+{
+    zsock_destroy(&publisher->socket);
+}
+
+/* A PUB socket takes every message; failures are out of memory and the context's end, where the
+ * message is as lost as one beyond the high-water mark, and seen by the same gap. */
+static void
+send_message(struct sb_publisher *publisher, const char *topic, struct sb_message *header,
+             zmq_msg_t *body)
+{
+    void *socket = zsock_resolve(publisher->socket);
+
+    header->magic = SB_MESSAGE_MAGIC;
+    header->abi = SB_ABI_MAJOR;
+    header->incarnation = publisher->incarnation;
+    if (zmq_send(socket, topic, strlen(topic) + 1, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
+        zmq_send(socket, header, sizeof *header, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
+        zmq_msg_send(body, socket, ZMQ_DONTWAIT) < 0)
+        zmq_msg_close(body);
+}
+
+/* One message of the oldest records of a shard. Returns how many it took. */
+static uint32_t
+send_batch(struct sb_publisher *publisher, struct sb_published *table, struct sb_changes *c)
+{
+    uint64_t ready = sb_load_acquire(&c->tail) - c->head;
+    uint32_t most = SB_MESSAGE_SIZE / c->record_size;
+    uint32_t count = ready < most ? (uint32_t)ready : most;
+    struct sb_message header = {
+        .kind = SB_MESSAGE_DELTA,
+        .first_seq = table->last_seq + 1,
+        .count = count,
+        .record_size = c->record_size,
+    };
+    uint32_t at = (uint32_t)c->head & c->mask, first = c->mask + 1 - at;
+    zmq_msg_t body;
+    bool sent;
+
+    if (count == 0)
+        return 0;
+    sent = zmq_msg_init_size(&body, (size_t)count * c->record_size) == 0;
+    if (sent) {
+        uint8_t *data = zmq_msg_data(&body);
+
+        if (first > count)
+            first = count;
+        memcpy(data, c->records + (size_t)at * c->record_size, (size_t)first * c->record_size);
+        memcpy(data + (size_t)first * c->record_size, c->records,
+               (size_t)(count - first) * c->record_size);
+    }
+    sb_store_release(&c->head, c->head + count);
+    table->last_seq += count;
+    sb_store_release(&table->dir->last_seq, table->last_seq);
+    if (sent)
+        send_message(publisher, sb_table_info(table->id)->name, &header, &body);
+    return count;
+}
+
+bool
+sb_publisher_drain(struct sb_publisher *publisher)
+{
+    bool any = false;
+
+    for (unsigned t = 0; t < publisher->n_tables; t++) {
+        struct sb_published *table = &publisher->tables[t];
+
+        for (unsigned s = 0; s < table->n_shards; s++) {
+            struct sb_table *shard = &table->shards[s];
+            struct sb_changes *c = shard->changes;
+            uint64_t dropped = sb_load_acquire(&c->dropped);
+            uint32_t taken = 0, n;
+
+            while (taken < DRAIN_MAX && (n = send_batch(publisher, table, c)) > 0)
+                taken += n;
+            if (dropped != c->dropped_seen) {
+                /* numbers nobody gets: the gap tells subscribers to read the table again */
+                table->last_seq += dropped - c->dropped_seen;
+                sb_store_release(&table->dir->last_seq, table->last_seq);
+                c->dropped_seen = dropped;
+                any = true;
+            }
+            any |= taken > 0;
+        }
+    }
+    return any;
+}
+
+bool
+sb_publisher_pending(const struct sb_publisher *publisher)
+{
+    for (unsigned t = 0; t < publisher->n_tables; t++)
+        for (unsigned s = 0; s < publisher->tables[t].n_shards; s++) {
+            const struct sb_changes *c = publisher->tables[t].shards[s].changes;
+
+            if (sb_load_acquire(&c->tail) != c->head ||
+                sb_load_acquire(&c->dropped) != c->dropped_seen)
+                return true;
+        }
+    return false;
+}
+
+void
+sb_publisher_heartbeat(struct sb_publisher *publisher)
+{
+    struct sb_message header = {
+        .kind = SB_MESSAGE_HEARTBEAT,
+        .count = publisher->n_tables,
+        .record_size = sizeof(struct sb_beat),
+    };
+    zmq_msg_t body;
+
+    if (zmq_msg_init_size(&body, publisher->n_tables * sizeof(struct sb_beat)) < 0)
+        return;
+    for (unsigned t = 0; t < publisher->n_tables; t++) {
+        struct sb_beat beat = {.last_seq = publisher->tables[t].last_seq};
+
+        memcpy(beat.table, publisher->tables[t].dir->name, sizeof beat.table);
+        memcpy((uint8_t *)zmq_msg_data(&body) + t * sizeof beat, &beat, sizeof beat);
+    }
+    send_message(publisher, SB_TOPIC_HEARTBEAT, &header, &body);
+}
