@@ -19,6 +19,7 @@
 #include "openflow_all.h"
 
 static uint8_t bytes[OF_MESSAGE_MAX + 1000];
+static const uint8_t payload[OF_MESSAGE_MAX];
 
 static struct of_buffer
 fresh(size_t size)
@@ -433,7 +434,7 @@ builder_keeps_whole_messages(void **state)
 {
     const struct of_action output = {.type = OF_A_OUTPUT, .port = 9};
     struct of_flow_mod mod = {.match = full_match(6), .actions = &output, .n_actions = 1};
-    struct of_packet_in in = {.data = bytes, .data_size = 60};
+    struct of_packet_in in = {.data = payload, .data_size = 60};
     struct of_port_status status = {0, port(1)};
 
     (void)state;
@@ -448,7 +449,7 @@ builder_keeps_whole_messages(void **state)
         of_put_hello(&b, OF13, 0, 0x12), n += !b.full;
         of_put_flow_mod(&b, OF13, 1, &mod), n += !b.full;
         of_put_packet_in(&b, OF13, 2, &in), n += !b.full;
-        of_put_packet_out(&b, OF13, 3, OF_NO_BUFFER, 1, &output, 1, bytes, 60), n += !b.full;
+        of_put_packet_out(&b, OF13, 3, OF_NO_BUFFER, 1, &output, 1, payload, 60), n += !b.full;
         of_put_port_status(&b, OF13, 4, &status), n += !b.full;
         assert_true(b.len <= size);
         for (whole = 0; at < b.len; whole++) {
@@ -486,13 +487,13 @@ builder_refuses_what_it_cannot_say(void **state)
     assert_true(b.full && b.len == 0);
     /* the largest message, and one byte more */
     b = fresh(sizeof(bytes));
-    of_put_packet_out(&b, OF13, 1, OF_NO_BUFFER, 1, &output, 1, bytes, OF_MESSAGE_MAX - 40);
+    of_put_packet_out(&b, OF13, 1, OF_NO_BUFFER, 1, &output, 1, payload, OF_MESSAGE_MAX - 40);
     assert_true(!b.full && b.len == OF_MESSAGE_MAX);
     b = fresh(sizeof(bytes));
-    of_put_packet_out(&b, OF13, 1, OF_NO_BUFFER, 1, &output, 1, bytes, OF_MESSAGE_MAX - 39);
+    of_put_packet_out(&b, OF13, 1, OF_NO_BUFFER, 1, &output, 1, payload, OF_MESSAGE_MAX - 39);
     assert_true(b.full && b.len == 0);
     b = fresh(sizeof(bytes));
-    of_put_echo(&b, OF13, OFPT13_ECHO_REPLY, 1, bytes, SIZE_MAX - 4);
+    of_put_echo(&b, OF13, OFPT13_ECHO_REPLY, 1, payload, SIZE_MAX - 4);
     assert_true(b.full && b.len == 0);
 }
 

@@ -218,7 +218,6 @@ encodes_as_ovs_does(void **state)
         "priority=0 cookie=1234000000000001",
         "priority=1 cookie=0000000000000002",
         "priority=65000",
-        "actions=output:FLOOD",
         "arp_op=1",
         "actions=group:1",
         "cookie=0000000000000001/ffffffffffffffff",
