@@ -8,13 +8,15 @@
 #include "codec.h"
 
 /* Room for a message of that size, its header written; NULL and the sticky error when there is
- * none. */
+ * none. Sizes that callers give may be anything: they come as `more`, so that no sum can wrap. */
 static uint8_t *
-begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, size_t size)
+begin_with(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
+           size_t more)
 {
     uint8_t *p = b->data + b->len;
+    size_t size = fixed + more;
 
-    if (b->full || size > OF_MESSAGE_MAX || size > b->size - b->len) {
+    if (b->full || more > OF_MESSAGE_MAX || size > OF_MESSAGE_MAX || size > b->size - b->len) {
         b->full = true;
         return NULL;
     }
@@ -26,15 +28,22 @@ begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, size_t s
     return p;
 }
 
+static uint8_t *
+begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t size)
+{
+    return begin_with(b, version, type, xid, size, 0);
+}
+
 /* The same for messages that only OF1.3 has in this form. */
 static uint8_t *
-begin13(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, size_t size)
+begin13(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
+        size_t more)
 {
     if (version != OF13) {
         b->full = true;
         return NULL;
     }
-    return begin(b, version, type, xid, size);
+    return begin_with(b, version, type, xid, fixed, more);
 }
 
 static void
@@ -65,7 +74,7 @@ void
 of_put_error(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t type, uint16_t code,
              const void *data, size_t size)
 {
-    uint8_t *p = begin(b, version, OFPT13_ERROR, xid, 12 + size);
+    uint8_t *p = begin_with(b, version, OFPT13_ERROR, xid, 12, size);
 
     if (!p)
         return;
@@ -78,7 +87,7 @@ void
 of_put_echo(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, const void *data,
             size_t size)
 {
-    uint8_t *p = begin(b, version, type, xid, OF_HEADER_SIZE + size);
+    uint8_t *p = begin_with(b, version, type, xid, OF_HEADER_SIZE, size);
 
     if (p)
         put_bytes(p + OF_HEADER_SIZE, data, size);
@@ -100,7 +109,7 @@ static uint8_t *
 begin_multipart(struct of_buffer *b, uint8_t type, uint32_t xid, uint16_t multipart, uint16_t flags,
                 size_t size)
 {
-    uint8_t *p = begin(b, OF13, type, xid, 16 + size);
+    uint8_t *p = begin_with(b, OF13, type, xid, 16, size);
 
     if (!p)
         return NULL;
@@ -117,7 +126,7 @@ of_put_multipart_request(struct of_buffer *b, uint8_t version, uint32_t xid, uin
     uint8_t *p;
 
     if (version == OF10) { /* no padding after the flags: 1.0.0 section 5.3.5, type 16 */
-        p = begin(b, version, 16, xid, 12 + size);
+        p = begin_with(b, version, 16, xid, 12, size);
         if (!p)
             return;
         of_store16(p + 8, type);
@@ -185,7 +194,7 @@ of_put_flow_mod(struct of_buffer *b, uint8_t version, uint32_t xid, const struct
         return;
     }
     instruction = mod->n_actions ? 8 + actions : 0;
-    p = begin13(b, version, OFPT13_FLOW_MOD, xid, 48 + match + instruction);
+    p = begin13(b, version, OFPT13_FLOW_MOD, xid, 48 + match + instruction, 0);
     if (!p)
         return;
     of_store64(p + 8, mod->cookie);
@@ -213,13 +222,13 @@ of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t b
     uint32_t actions_size = of_actions_wire_size(actions, n_actions, &bad);
     uint8_t *p;
 
-    if (bad || size > OF_MESSAGE_MAX) {
+    if (bad) {
         b->full = true;
         return;
     }
     if (buffer_id != OF_NO_BUFFER)
         size = 0;
-    p = begin13(b, version, OFPT13_PACKET_OUT, xid, 24 + actions_size + size);
+    p = begin13(b, version, OFPT13_PACKET_OUT, xid, 24 + actions_size, size);
     if (!p)
         return;
     of_store32(p + 8, buffer_id);
@@ -235,7 +244,7 @@ void
 of_put_features_reply(struct of_buffer *b, uint8_t version, uint32_t xid,
                       const struct of_features *features)
 {
-    uint8_t *p = begin13(b, version, OFPT13_FEATURES_REPLY, xid, 32);
+    uint8_t *p = begin13(b, version, OFPT13_FEATURES_REPLY, xid, 32, 0);
 
     if (!p)
         return;
@@ -253,7 +262,7 @@ of_put_packet_in(struct of_buffer *b, uint8_t version, uint32_t xid, const struc
 {
     /* a match of 12 bytes padded to 16, then 2 bytes so that the IP header lies at a multiple of 4
      */
-    uint8_t *p = begin13(b, version, OFPT13_PACKET_IN, xid, 42 + (size_t)in->data_size);
+    uint8_t *p = begin13(b, version, OFPT13_PACKET_IN, xid, 42, in->data_size);
 
     if (!p)
         return;
@@ -295,7 +304,7 @@ void
 of_put_port_status(struct of_buffer *b, uint8_t version, uint32_t xid,
                    const struct of_port_status *status)
 {
-    uint8_t *p = begin13(b, version, OFPT13_PORT_STATUS, xid, 16 + PORT_SIZE);
+    uint8_t *p = begin13(b, version, OFPT13_PORT_STATUS, xid, 16 + PORT_SIZE, 0);
 
     if (!p)
         return;
@@ -325,7 +334,7 @@ of_put_flow_removed(struct of_buffer *b, uint8_t version, uint32_t xid,
         b->full = true;
         return;
     }
-    p = begin13(b, version, OFPT13_FLOW_REMOVED, xid, 48 + match);
+    p = begin13(b, version, OFPT13_FLOW_REMOVED, xid, 48 + match, 0);
     if (!p)
         return;
     of_store64(p + 8, removed->cookie);

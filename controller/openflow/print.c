@@ -235,11 +235,12 @@ of_print_flow_mod(struct of_printer *printer, const uint8_t *m, struct of_where 
            NAME(commands, mod.command), mod.table_id, mod.priority, (unsigned long)mod.cookie,
            (unsigned long)mod.cookie_mask, mod.idle_s, mod.hard_s, mod.flags);
     say_buffer(printer, mod.buffer_id);
+    of_match_print(printer, m + 48);
     if (mod.command == OFPFC_DELETE || mod.command == OFPFC_DELETE_STRICT) {
         of_say_port(printer, " out_port", mod.out_port);
         of_say(printer, " out_group:0x%x", mod.out_group);
+        return OF_OK; /* instructions have no meaning then (6.4) */
     }
-    of_match_print(printer, m + 48);
     match = of_pad8(of_get16(m + 50));
     error = of_instructions_print(printer, m + 48 + match, of_get16(m + 2) - 48u - match, &at);
     return error ? of_fail(where, m, at, "action", error) : OF_OK;
