@@ -154,7 +154,7 @@ topology_begin() {
         "external_ids:trivet!=\"$topology\"" "external_ids:trivet-prefix=${prefix:-none}" |
         sed -n 's/.*trivet=\([^ ]*\).*/\1/p' | sort -u | head -1)
     [ -z "$other" ] || die "topology '$other' is up: run env/topology/clean first"
-    transaction=() hosts=() want_ports=()
+    transaction=() hosts=() internals=() cables=() want_ports=()
 }
 
 bridge() { # NAME DPID
@@ -244,7 +244,7 @@ host_internal() { # NAME BRIDGE PORT INTERFACE ADDRESS/LENGTH
 }
 
 link() { # BRIDGE PORT BRIDGE PORT
-    local a=$prefix$1-eth$2 b=$prefix$3-eth$4 end
+    local a=$prefix$1-eth$2 b=$prefix$3-eth$4
     case $patches in
     *" $1-$3 "* | *" $3-$1 "* | *" all "*)
         ! recorded "veth $a" || ! exists_link "$a" || ip link del "$a"
@@ -253,11 +253,9 @@ link() { # BRIDGE PORT BRIDGE PORT
         ;;
     *)
         veth "$a" "$b"
-        for end in "$a" "$b"; do
-            quiet_up "$end"
-            [ -z "$rate" ] ||
-                tc qdisc replace dev "$end" root tbf rate "$rate" burst 32kb latency 100ms
-        done
+        quiet_up "$a"
+        quiet_up "$b"
+        cables+=("$a" "$b")
         port "$prefix$1" "$a" "$2" 'type=""' 'options={}'
         port "$prefix$3" "$b" "$4" 'type=""' 'options={}'
         ;;
@@ -285,6 +283,9 @@ topology_end() {
                 ip -n "$ns" neigh replace "$other_ip" lladdr "$other_mac" dev "$interface" nud permanent
         done
     done
+    for a in "${cables[@]}"; do # now: OVS removes the qdisc of an interface that it adds
+        [ -z "$rate" ] || tc qdisc replace dev "$a" root tbf rate "$rate" burst 32kb latency 100ms
+    done
     for a in "${want_ports[@]}"; do
         read -r name number <<<"$a"
         got=$(ovs-vsctl --timeout=10 get interface "$name" ofport)
@@ -292,4 +293,3 @@ topology_end() {
             die "port $name has number $got instead of $number; see /var/log/openvswitch/ovs-vswitchd.log"
     done
 }
-internals=()
