@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tool_text.c - cells and aligned tables for people; --json shows the same raw.
+ *
+ * Neighbours: tool_dump.c, tool_watch.c, tool_ls.c. Threads: main.
+ */
+#include "tool.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <trivet/clock.h>
+
+/* ---- cells ---- */
+
+static uint64_t
+column_number(const struct sb_column *column, const void *row)
+{
+    const char *p = (const char *)row + column->offset;
+    uint64_t value = 0;
+
+    if (column->size <= sizeof value)
+        memcpy(&value, p, column->size); /* little-endian, as the deltas are */
+    if (column->is_signed && column->size < sizeof value) {
+        unsigned shift = 64 - 8u * column->size;
+        value = (uint64_t)((int64_t)(value << shift) >> shift);
+    }
+    return value;
+}
+
+void
+clock_text(uint64_t time_ns, char ret[CELL_MAX])
+{
+    time_t seconds = (time_t)(time_ns / SB_SECOND);
+    struct tm tm = {0};
+
+    localtime_r(&seconds, &tm);
+    snprintf(ret, CELL_MAX, "%02d:%02d:%02d.%03u", tm.tm_hour, tm.tm_min, tm.tm_sec,
+             (unsigned)(time_ns % SB_SECOND / SB_MS));
+}
+
+void
+duration_text(int64_t ns, char ret[CELL_MAX])
+{
+    double value = (double)ns, size = ns < 0 ? -value : value;
+
+    if (size >= 1e9)
+        snprintf(ret, CELL_MAX, "%.3f s", value / 1e9);
+    else if (size >= 1e6)
+        snprintf(ret, CELL_MAX, "%.3f ms", value / 1e6);
+    else if (size >= 1e3)
+        snprintf(ret, CELL_MAX, "%.1f us", value / 1e3);
+    else
+        snprintf(ret, CELL_MAX, "%" PRId64 " ns", ns);
+}
+
+void
+bytes_text(uint64_t bytes, char ret[CELL_MAX])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+
+    for (; value >= 1024 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+        value /= 1024;
+    snprintf(ret, CELL_MAX, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+}
+
+/* Does the match column of this flow count? Columns that are no match fields always do. */
+static bool
+match_counts(const struct sb_column *column, const struct sb_flow *flow)
+{
+    static const struct {
+        const char *name;
+        uint32_t bit; /* SB_MATCH_* */
+    } fields[] = {{"in_port", SB_MATCH_IN_PORT}, {"eth_src", SB_MATCH_ETH_SRC},
+                  {"eth_dst", SB_MATCH_ETH_DST}, {"eth_type", SB_MATCH_ETH_TYPE},
+                  {"vlan", SB_MATCH_VLAN},       {"ip_src", SB_MATCH_IP_SRC},
+                  {"ip_dst", SB_MATCH_IP_DST},   {"ip_proto", SB_MATCH_IP_PROTO},
+                  {"l4_src", SB_MATCH_L4_SRC},   {"l4_dst", SB_MATCH_L4_DST}};
+
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (!strcmp(fields[i].name, column->name))
+            return flow->fields & fields[i].bit;
+    }
+    return true;
+}
+
+/* Names of well-known numbers of some columns, or NULL. */
+static const char *
+number_name(const char *column, uint64_t value)
+{
+    static const struct {
+        const char *column;
+        uint64_t value;
+        const char *name;
+    } names[] = {
+        {"port", 0xfffffffe, "local"},
+        {"in_port", 0xfffffffe, "local"},
+        {"in_port", 0xfffffffd, "controller"},
+        {"output", 0xfffffff8, "in-port"},
+        {"output", 0xfffffff9, "table"},
+        {"output", 0xfffffffa, "normal"},
+        {"output", 0xfffffffb, "flood"},
+        {"output", 0xfffffffc, "all"},
+        {"output", 0xfffffffd, "controller"},
+        {"output", 0xfffffffe, "local"},
+        {"output", 0xffffffff, "none"},
+        {"eth_type", 0x0800, "ip"},
+        {"eth_type", 0x0806, "arp"},
+        {"eth_type", 0x86dd, "ip6"},
+        {"eth_type", 0x88cc, "lldp"},
+        {"ip_proto", 1, "icmp"},
+        {"ip_proto", 6, "tcp"},
+        {"ip_proto", 17, "udp"},
+        {"ip_proto", 58, "icmp6"},
+        {"ip_proto", 132, "sctp"},
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].value == value && !strcmp(names[i].column, column))
+            return names[i].name;
+    }
+    return NULL;
+}
+
+void
+cell_text(enum sb_table_id id, const struct sb_column *column, const void *row, char ret[CELL_MAX])
+{
+    uint64_t value = column_number(column, row);
+    const char *name;
+
+    ret[0] = 0;
+    if (id == SB_T_flow && !match_counts(column, row))
+        return;
+    switch (column->format) {
+    case SB_DEC:
+        name = number_name(column->name, value);
+        if (name)
+            snprintf(ret, CELL_MAX, "%s", name);
+        else if (!strcmp(column->name, "eth_type") && value)
+            snprintf(ret, CELL_MAX, "0x%04" PRIx64, value);
+        else if (!strcmp(column->unit, "ns") && !column->is_signed && value > 100000000 * SB_SECOND)
+            clock_text(value, ret); /* since 1973: no duration is that long */
+        else if (!strcmp(column->unit, "ns") && (column->is_signed || value))
+            duration_text((int64_t)value, ret);
+        else if (value || (strcmp(column->unit, "ns") && strcmp(column->name, "vlan") &&
+                           strcmp(column->name, "vni") && strcmp(column->name, "group") &&
+                           strcmp(column->name, "eth_type")))
+            sb_column_text(column, row, ret, CELL_MAX);
+        break;
+    case SB_HEX16:
+        if (value || column->is_key)
+            sb_column_text(column, row, ret, CELL_MAX);
+        break;
+    case SB_MAC:
+        if (value)
+            sb_column_text(column, row, ret, CELL_MAX);
+        break;
+    case SB_BOOL:
+        snprintf(ret, CELL_MAX, "%s", value ? "yes" : "no");
+        break;
+    default:
+        sb_column_text(column, row, ret, CELL_MAX);
+        break;
+    }
+    /* Text comes from peers: only what has one column on every terminal. */
+    for (char *p = ret; *p; p++) {
+        if (*p < 0x20 || *p > 0x7e)
+            *p = '?';
+    }
+}
+
+/* ---- which columns ---- */
+
+unsigned
+text_columns(enum sb_table_id id, const struct sb_column **ret)
+{
+    /* Wide tables: what people look for first; --json has the rest. Others are shown whole. */
+    static const char *const chosen[SB_T_COUNT] = {
+        [SB_T_switch] =
+            "dpid name state address n_ports packet_ins dropped rr_counter connected_ns",
+        [SB_T_port] = "dpid port name type up mac speed_kbps changed_ns",
+        [SB_T_link] = "dpid_a port_a dpid_b port_b state tree latency_ns flaps changed_ns",
+        [SB_T_host] = "mac ip ip6 vlan dpid port moves restored last_ns",
+        [SB_T_flow] = "dpid priority in_port eth_src eth_dst eth_type vlan ip_src ip_dst ip_proto "
+                      "l4_src l4_dst output group idle_timeout hard_timeout policy state cookie",
+        [SB_T_decision] =
+            "t dpid kind policy in_port eth_src eth_dst eth_type ip_src ip_dst output",
+        [SB_T_agent] = "name self alive ip ip6 mac probe_port interval_ns last_ns",
+        [SB_T_latency] = "peer path_id family window_s method sent lost late rtt_min_ns rtt_p50_ns "
+                         "rtt_p99_ns rtt_max_ns start_ns",
+        [SB_T_sample] = "t1 peer_id path_id family seq state rtt_ns method",
+        [SB_T_observed] =
+            "ip_a port_a ip_b port_b eth_type ip_proto vlan vni packets_ab packets_ba "
+            "tcp_state fct_ns verdict points",
+        [SB_T_verdict] = "check subject result good bad last_ns reason",
+    };
+    const struct sb_table_info *info = sb_table_info(id);
+    const char *names = chosen[id];
+    unsigned n = 0;
+
+    for (unsigned i = 0; !names && i < info->n_columns && n < SB_COLUMNS_MAX; i++)
+        ret[n++] = &info->columns[i];
+    for (; names && *names; names += strspn(names, " ")) {
+        size_t len = strcspn(names, " ");
+
+        for (unsigned i = 0; i < info->n_columns && n < SB_COLUMNS_MAX; i++) {
+            const struct sb_column *column = &info->columns[i];
+
+            if (strlen(column->name) == len && !memcmp(column->name, names, len))
+                ret[n++] = column;
+        }
+        names += len;
+    }
+    return n;
+}
+
+/* ---- aligned tables ---- */
+
+struct grid_cell {
+    char *text; /* owned */
+    bool right; /* numbers: aligned at the right */
+};
+
+struct grid {
+    struct grid_cell *cells; /* owned; row after row */
+    size_t n, room;          /* cells used, allocated */
+    unsigned n_columns;
+};
+
+struct grid *
+grid_new(unsigned n_columns)
+{
+    struct grid *grid = calloc(1, sizeof *grid);
+
+    if (grid)
+        grid->n_columns = n_columns;
+    return grid;
+}
+
+void
+grid_free(struct grid **grid)
+{
+    if (!*grid)
+        return;
+    for (size_t i = 0; i < (*grid)->n; i++)
+        free((*grid)->cells[i].text);
+    free((*grid)->cells);
+    free(*grid);
+    *grid = NULL;
+}
+
+bool
+grid_add(struct grid *grid, const char *text, bool right)
+{
+    if (grid->n == grid->room) {
+        size_t room = grid->room ? grid->room * 2 : 64;
+        struct grid_cell *cells = realloc(grid->cells, room * sizeof *cells);
+
+        if (!cells)
+            return false;
+        grid->cells = cells;
+        grid->room = room;
+    }
+    grid->cells[grid->n].text = strdup(text);
+    grid->cells[grid->n].right = right;
+    return grid->cells[grid->n++].text;
+}
+
+void
+grid_print(const struct grid *grid)
+{
+    size_t *width = calloc(grid->n_columns, sizeof *width);
+    bool *full = calloc(grid->n_columns, sizeof *full); /* something stands in it */
+
+    for (size_t i = 0; width && full && i < grid->n; i++) {
+        size_t len = strlen(grid->cells[i].text), column = i % grid->n_columns;
+
+        if (len > width[column])
+            width[column] = len;
+        full[column] |= i >= grid->n_columns && len;
+    }
+    for (size_t row = 0; width && full && row + grid->n_columns <= grid->n;
+         row += grid->n_columns) {
+        size_t gap = 0; /* blanks due before the next text; a line does not end with blanks */
+
+        for (unsigned column = 0; column < grid->n_columns; column++) {
+            const struct grid_cell *cell = &grid->cells[row + column];
+            size_t pad = width[column] - strlen(cell->text);
+
+            if (!full[column])
+                continue;
+            if (!*cell->text) {
+                gap += width[column] + 2;
+                continue;
+            }
+            printf("%*s%s", (int)(gap + (cell->right ? pad : 0)), "", cell->text);
+            gap = (cell->right ? 0 : pad) + 2;
+        }
+        putchar('\n');
+    }
+    free(width);
+    free(full);
+}

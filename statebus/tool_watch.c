@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tool_watch.c - statebus watch: what the tables hold, then each change as it comes, one a line.
+ *
+ * Neighbours: tool.h, trivet/statebus.h (subscriber). Threads: main; ZeroMQ has its own.
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <trivet/clock.h>
+#include <trivet/log.h>
+
+struct watch {
+    bool json;
+    uint64_t changes; /* printed */
+};
+
+static void
+print_json(const struct sb_change *change)
+{
+    static const char *const ops[] = {
+        [SB_PUT] = "put", [SB_REMOVE] = "remove", [SB_APPEND] = "append"};
+    char text[4096];
+
+    if (sb_row_json(change->table, change->row ? change->row : change->old, text, sizeof text) < 0)
+        return;
+    printf("{\"op\":\"%s\",\"owner\":\"%s\",\"table\":\"%s\",\"row\":%s}\n", ops[change->op],
+           change->owner, sb_table_info(change->table)->name, text);
+}
+
+/* "03:04:05.678 ~ controller mac dpid=... mac=... port=2": + a new row, - a row that is gone,
+ * whole; ~ a changed one: its key and the columns that differ, as old>new. */
+static void
+print_text(const struct sb_change *change)
+{
+    const struct sb_table_info *info = sb_table_info(change->table);
+    const void *row = change->row ? change->row : change->old;
+    bool changed = change->row && change->old;
+    char text[CELL_MAX], old[CELL_MAX];
+    const char *sign = changed ? "~" : change->op == SB_REMOVE ? "-" : "+";
+
+    clock_text(sb_now(), text);
+    printf("%s %s %s %s", text, sign, change->owner, info->name);
+    for (unsigned i = 0; i < info->n_columns; i++) {
+        const struct sb_column *column = &info->columns[i];
+
+        cell_text(change->table, column, row, text);
+        if (changed && !column->is_key) {
+            if (!memcmp((const char *)row + column->offset,
+                        (const char *)change->old + column->offset, column->size))
+                continue;
+            cell_text(change->table, column, change->old, old);
+            printf(" %s=%s>%s", column->name, old, text);
+        } else if (*text && (change->op != SB_REMOVE || column->is_key)) {
+            printf(" %s=%s", column->name, text);
+        }
+    }
+    putchar('\n');
+}
+
+static void
+print_change(void *arg, const struct sb_change *change)
+{
+    struct watch *watch = arg;
+
+    watch->changes++;
+    if (watch->json)
+        print_json(change);
+    else
+        print_text(change);
+}
+
+/* Until a signal, the end of --for, or nobody reads us any more. */
+static void
+follow(const struct tool *tool, struct sb_subscriber *subscriber, int signals)
+{
+    uint64_t end = tool->for_s > 0 ? sb_mono() + (uint64_t)(tool->for_s * (double)SB_SECOND) : 0;
+    struct pollfd fds[] = {{.fd = sb_subscriber_fd(subscriber), .events = POLLIN},
+                           {.fd = signals, .events = POLLIN},
+                           {.fd = STDOUT_FILENO, .events = 0}}; /* tells of a closed pipe */
+
+    for (;;) {
+        int wait_ms = sb_subscriber_run(subscriber);
+        uint64_t now = sb_mono();
+
+        if (ferror(stdout) || (end && now >= end))
+            return;
+        if (end && (wait_ms < 0 || (uint64_t)wait_ms > (end - now) / SB_MS))
+            wait_ms = (int)((end - now) / SB_MS) + 1;
+        if (poll(fds, 3, wait_ms) < 0 && errno != EINTR)
+            return;
+        if (fds[1].revents || (fds[2].revents & POLLERR))
+            return;
+    }
+}
+
+int
+tool_watch(const struct tool *tool)
+{
+    struct watch watch = {.json = tool->json};
+    struct sb_subscriber *subscriber = NULL;
+    char message[SB_MESSAGE_MAX];
+    struct owners owners;
+    uint64_t tables = 0;
+    int signals;
+
+    for (unsigned i = 0; i < tool->n_arguments; i++)
+        tables |= UINT64_C(1) << sb_table_by_name(tool->arguments[i]);
+    if (!tables)
+        tables = (UINT64_C(1) << SB_T_COUNT) - 1;
+    if (!owners_find(tool, &owners))
+        return EXIT_FAILED;
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    signals = signal_fd();
+    if (signals < 0)
+        return EXIT_FAILED;
+    if (sb_subscribe(&subscriber, tool->common.instance, tool->owner, tables, print_change, &watch,
+                     message) < 0) {
+        sb_error("%s", message);
+        close(signals);
+        return EXIT_FAILED;
+    }
+    follow(tool, subscriber, signals);
+    sb_subscriber_close(&subscriber);
+    close(signals);
+    return EXIT_OK;
+}
