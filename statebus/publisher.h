@@ -26,7 +26,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 #define SB_MESSAGE_MAGIC UINT32_C(0x56525431)
 #define SB_MESSAGE_SIZE 16384 /* of records in one message, at most */
-#define SB_TOPIC_HEARTBEAT "\x01heartbeat"
+/* sorts last: SUB sends its subscriptions in order, so a heartbeat proves that all others count */
+#define SB_TOPIC_HEARTBEAT "\xffheartbeat"
 #define SB_HEARTBEAT_NS (250 * UINT64_C(1000000))
 
 enum sb_message_kind { SB_MESSAGE_DELTA = 1, SB_MESSAGE_HEARTBEAT = 2 };

@@ -15,20 +15,17 @@
 
 /* ---- enumerations: arrays that end with text == NULL, and sb_<name>_text() ---- */
 
-#define SB_ENUM(name) static const struct sb_enum_value values_##name[] = {
+#define SB_ENUM(name) static const struct sb_enum_value values_ENUM_##name[] = {
 #define SB_VALUE(name, symbol, number, text) {number, text},
-#define SB_ENUM_END(name)                                                                          \
-    {                                                                                              \
-        0, NULL                                                                                    \
-    }                                                                                              \
-    }                                                                                              \
-    ;
+/* clang-format off */
+#define SB_ENUM_END(name) {0, NULL} };
+/* clang-format on */
 #include <trivet/tables.def>
 
 #define SB_ENUM(name)                                                                              \
     const char *sb_##name##_text(uint32_t number)                                                  \
     {                                                                                              \
-        return sb_enum_text(values_##name, number);                                                \
+        return sb_enum_text(values_ENUM_##name, number);                                           \
     }
 #include <trivet/tables.def>
 
@@ -41,45 +38,46 @@ sb_enum_text(const struct sb_enum_value *values, uint32_t number)
     return "?";
 }
 
-/* ---- columns: FORMAT_<format> is "format, values" of struct sb_column ---------- */
+/* ---- columns: the format of tables.def as format_<format> and values_<format> ---- */
 
-#define FORMAT_DEC SB_DEC, NULL
-#define FORMAT_HEX16 SB_HEX16, NULL
-#define FORMAT_HEX8 SB_HEX8, NULL
-#define FORMAT_MAC SB_MAC, NULL
-#define FORMAT_IP SB_IP, NULL
-#define FORMAT_TEXT SB_TEXT, NULL
-#define FORMAT_BOOL SB_BOOL, NULL
-#define FORMAT_ENUM_switch_state SB_ENUM_FORMAT, values_switch_state
-#define FORMAT_ENUM_port_type SB_ENUM_FORMAT, values_port_type
-#define FORMAT_ENUM_link_state SB_ENUM_FORMAT, values_link_state
-#define FORMAT_ENUM_policy SB_ENUM_FORMAT, values_policy
-#define FORMAT_ENUM_flow_state SB_ENUM_FORMAT, values_flow_state
-#define FORMAT_ENUM_decision_kind SB_ENUM_FORMAT, values_decision_kind
-#define FORMAT_ENUM_stamp_method SB_ENUM_FORMAT, values_stamp_method
-#define FORMAT_ENUM_sample_state SB_ENUM_FORMAT, values_sample_state
-#define FORMAT_ENUM_verdict_result SB_ENUM_FORMAT, values_verdict_result
-#define FORMAT_ENUM_tcp_state SB_ENUM_FORMAT, values_tcp_state
-#define FORMAT_ENUM_service_state SB_ENUM_FORMAT, values_service_state
-#define FORMAT_ENUM_severity SB_ENUM_FORMAT, values_severity
-#define FORMAT_ENUM_event_kind SB_ENUM_FORMAT, values_event_kind
+enum {
+    format_DEC = SB_DEC,
+    format_HEX16 = SB_HEX16,
+    format_HEX8 = SB_HEX8,
+    format_MAC = SB_MAC,
+    format_IP = SB_IP,
+    format_TEXT = SB_TEXT,
+    format_BOOL = SB_BOOL,
+#define SB_ENUM(name) format_ENUM_##name = SB_ENUM_FORMAT,
+#include <trivet/tables.def>
+};
+#define values_DEC NULL
+#define values_HEX16 NULL
+#define values_HEX8 NULL
+#define values_MAC NULL
+#define values_IP NULL
+#define values_TEXT NULL
+#define values_BOOL NULL
 
-#define COLUMN(table, type, member, format, unit, json, text, key)                                 \
-    {json,                                                                                         \
-     unit,                                                                                         \
-     text,                                                                                         \
-     offsetof(struct sb_##table, member),                                                          \
-     sizeof(((struct sb_##table *)0)->member),                                                     \
-     key,                                                                                          \
-     (type)-1 < (type)1,                                                                           \
-     FORMAT_##format},
+#define COLUMN(table, type, member, array, fmt, unit_, json, text_, key)                           \
+    {                                                                                              \
+        .name = json,                                                                              \
+        .unit = unit_,                                                                             \
+        .text = text_,                                                                             \
+        .offset = offsetof(struct sb_##table, member),                                             \
+        .size = sizeof(type array),                                                                \
+        .is_key = key,                                                                             \
+        .is_signed = (type)-1 < (type)1,                                                           \
+        .format = (enum sb_format)format_##fmt,                                                    \
+        .values = values_##fmt,                                                                    \
+    },
 
 #define SB_TABLE(name, kind, owner, thread, capacity, full, text)                                  \
     static const struct sb_column columns_##name[] = {
 #define SB_KEY(table, type, member, array, format, unit, json, text)                               \
-    COLUMN(table, type, member, format, unit, json, text, 1)
+    COLUMN(table, type, member, array, format, unit, json, text, 1)
 #define SB_COL(table, type, member, array, format, unit, json, text)                               \
-    COLUMN(table, type, member, format, unit, json, text, 0)
+    COLUMN(table, type, member, array, format, unit, json, text, 0)
 #define SB_END(table)                                                                              \
     }                                                                                              \
     ;
@@ -87,8 +85,7 @@ sb_enum_text(const struct sb_enum_value *values, uint32_t number)
 
 /* Sum of the key's columns: they come first and have no holes (checked by the unit test). */
 #define SB_TABLE(name, kind, owner, thread, capacity, full, text) enum { key_size_##name = 0
-#define SB_KEY(table, type, member, array, format, unit, json, text)                               \
-    +(int)sizeof(((struct sb_##table *)0)->member)
+#define SB_KEY(table, type, member, array, format, unit, json, text) +(int)sizeof(type array)
 #define SB_END(table)                                                                              \
     }                                                                                              \
     ;
