@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * controller.h - the map of trivet-controller: its threads, its objects, who calls what.
+ *
+ *   main thread   listeners, topology (discovery, graph, hosts, flood), the bus's publisher
+ *   workers       one epoll loop each; a switch stays on the worker that its dpid hashes to, and that
+ *                 worker alone writes the switch's rows of the tables mac, flow and decision
+ *
+ * Threads talk by mailboxes only (mailbox.h) and share nothing else but the configuration, which is
+ * never changed while workers run, and topology snapshots, which are immutable (net.h).
+ */
+#ifndef TRIVET_CONTROLLER_H
+#define TRIVET_CONTROLLER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <trivet/config.h>
+#include <trivet/openflow.h>
+#include <trivet/statebus.h>
+
+#include "frame.h"
+#include "mailbox.h"
+#include "net.h"
+
+struct ctl_worker;
+struct ctl_conn;
+struct ctl_policy;
+struct ctl_topology;
+
+#define CTL_ADDRESS_MAX 64
+#define CTL_COOKIE_TAG UINT64_C(0x7472) /* "tr": the upper 16 bits of every cookie of ours */
+#define CTL_COOKIE_MASK (UINT64_C(0xffff) << 48)
+/* Slot numbers of the rules every switch gets; no row of `flow` has them. */
+#define CTL_COOKIE_TABLE_MISS (CTL_COOKIE_TAG << 48 | UINT64_C(0xffffffff))
+#define CTL_COOKIE_DISCOVERY (CTL_COOKIE_TAG << 48 | UINT64_C(0xfffffffe))
+
+/* ---- mail contents ---------------------------------------------------------- */
+
+struct ctl_mail_accept {
+    int fd;
+    char address[CTL_ADDRESS_MAX];
+};
+
+struct ctl_mail_packet {
+    uint32_t in_port; /* where it came in; packet-out: the in_port of the message */
+    uint32_t n_ports; /* packet-out: how many ports follow; the frame follows them */
+    uint64_t t_ns;    /* when the message was read */
+    uint32_t ports[]; /* then the frame */
+};
+
+struct ctl_mail_host {
+    uint8_t mac[6];
+    uint16_t vlan;
+    bool gone; /* to workers: forget it */
+    bool flush; /* to workers: its flows lead to an old attachment, delete them */
+    uint64_t dpid;
+    uint32_t port;
+    uint8_t ip[16]; /* IPv4 (mapped) or IPv6; all zero unknown */
+};
+
+struct ctl_mail_switch {
+    struct of_features features;
+    char address[CTL_ADDRESS_MAX];
+    uint8_t version;
+    uint16_t worker;
+    uint32_t n_ports;
+    struct of_port ports[];
+};
+
+struct ctl_mail_stats {
+    uint64_t packet_ins, dropped;
+    uint32_t rr_counter;
+};
+
+/* ---- main.c ------------------------------------------------------------------- */
+
+struct ctl_app {
+    struct sb_config *config; /* owned */
+    struct sb_owner *owner;   /* owned */
+    struct sb_table *events;  /* borrowed from owner */
+    struct ctl_topology *topology; /* owned */
+    struct ctl_worker *workers; /* owned */
+    unsigned n_workers;
+    unsigned n_accepted; /* connections so far: handshakes are spread over the workers */
+    struct ctl_mailbox mailbox; /* of the main thread */
+};
+
+/* Append to the ring `event` and to the log. Main thread. */
+void ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severity, uint64_t dpid,
+               uint32_t port, const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* The worker a switch belongs to. Any thread. */
+struct ctl_worker *ctl_worker_of(struct ctl_app *app, uint64_t dpid);
+
+/* ---- listener.c: main thread ---------------------------------------------------- */
+
+struct ctl_listener {
+    int fd;
+    char *spec; /* owned: as configured, "tcp:127.0.0.1:6653" */
+};
+
+/* Opens a listening socket for tcp:ADDR:PORT or unix:PATH. 0, or -1 with the reason in message (who
+ * holds an address in use, too). */
+int ctl_listen(struct ctl_listener *ret, const char *spec, char *message, size_t size);
+void ctl_listener_close(struct ctl_listener *listener);
+/* Accepts what waits and hands each socket to a worker. */
+void ctl_listener_run(struct ctl_app *app, struct ctl_listener *listener);
+
+/* ---- worker.c --------------------------------------------------------------------- */
+
+struct ctl_counters {
+    uint64_t packet_ins, flows, packet_outs;
+    uint64_t dropped_pressure;  /* answers not sent: the switch does not read */
+    uint64_t dropped_pending;   /* packets from ports not yet classified: queue full or too old */
+    uint64_t dropped_broadcast; /* broadcast that came over a link */
+    uint64_t dropped_reserved;  /* 01:80:c2:00:00:0x and unusable sources */
+    uint64_t dropped_malformed; /* packet-ins without a whole Ethernet header */
+};
+
+/* A host as a worker knows it: open addressing, private to the worker. */
+struct ctl_host {
+    uint8_t mac[6];
+    bool used;
+    uint32_t port;
+    uint64_t dpid;
+    uint64_t reported_ns; /* when the main thread was last told */
+    uint8_t ip[16], ip6[16];
+};
+
+/* A packet from a port whose type is not known yet. */
+struct ctl_pending {
+    uint64_t dpid, queued_mono_ns;
+    uint32_t in_port, buffer_id;
+    uint16_t size;
+    uint8_t *data; /* owned */
+};
+
+#define CTL_PENDING_MAX 1024
+
+struct ctl_worker {
+    struct ctl_app *app; /* borrowed; configuration and mailboxes only */
+    const struct ctl_policy *policy;
+    unsigned index;
+    pthread_t thread;
+    int epoll;
+    struct ctl_mailbox mailbox;
+
+    struct sb_table *mac, *flow, *decision; /* borrowed: this worker's shards */
+    struct ctl_net *net;                    /* shared: released when replaced */
+
+    struct ctl_conn *conns; /* list of all connections */
+    struct ctl_conn **by_dpid; /* owned: open-addressed, power of two */
+    uint32_t by_dpid_size, n_switches;
+    struct ctl_conn *dirty; /* those with output to write at the end of the turn */
+    struct ctl_conn *dead;  /* those to free at the end of the turn */
+
+    struct ctl_host *hosts; /* owned */
+    uint32_t hosts_size, n_hosts;
+
+    struct ctl_pending pending[CTL_PENDING_MAX]; /* ring */
+    uint32_t pending_first, n_pending;
+
+    uint8_t *rx; /* owned: one buffer for all connections, 2 * 65535 at least */
+    uint64_t now_ns, mono_ns; /* read once a turn */
+    uint64_t next_conn;  /* id of the next connection */
+    struct ctl_counters counters;
+    bool stop;
+};
+
+int ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index);
+void ctl_worker_join(struct ctl_worker *worker);
+struct ctl_conn *ctl_worker_conn(struct ctl_worker *worker, uint64_t dpid);
+void ctl_worker_add_switch(struct ctl_worker *worker, struct ctl_conn *conn);
+void ctl_worker_remove_switch(struct ctl_worker *worker, struct ctl_conn *conn);
+/* One record in the ring `event`, by way of the main thread. */
+void ctl_worker_event(struct ctl_worker *worker, enum sb_event_kind kind, enum sb_severity severity,
+                      uint64_t dpid, uint32_t port, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* known.c: hosts and pending packets of a worker */
+struct ctl_host *ctl_host_find(struct ctl_worker *worker, const uint8_t *mac);
+void ctl_host_set(struct ctl_worker *worker, const uint8_t *mac, uint64_t dpid, uint32_t port);
+void ctl_host_forget(struct ctl_worker *worker, const uint8_t *mac);
+/* A frame came in at an edge port: tell the main thread what is new about its source. */
+void ctl_host_seen(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t in_port,
+                   const struct ctl_frame *frame);
+void ctl_pending_add(struct ctl_worker *worker, struct ctl_conn *conn,
+                     const struct of_packet_in *in);
+/* Decide those whose port is known by now; drop the old. */
+void ctl_pending_run(struct ctl_worker *worker);
+
+/* ---- connection.c: one switch connection, on its worker ------------------------------ */
+
+enum ctl_conn_state {
+    CTL_HELLO,     /* ours sent, the peer's awaited */
+    CTL_FEATURES,  /* features request sent */
+    CTL_DUPLICATE, /* its dpid is connected already: the old one is being probed */
+    CTL_SETUP,     /* ports and flows are being read */
+    CTL_BARRIER,   /* own rules sent, barrier awaited */
+    CTL_READY,
+    CTL_CLOSED,    /* waits to be freed */
+};
+
+struct ctl_barrier {
+    uint32_t xid;
+    uint32_t end; /* index behind the last flow slot it covers, modulo 2^32 */
+};
+
+struct ctl_conn {
+    struct ctl_conn *next, **prev; /* in worker->conns */
+    struct ctl_conn *next_dirty, *next_dead;
+    struct ctl_worker *worker; /* borrowed */
+    uint64_t id;               /* never reused within the process */
+    int fd;
+    enum ctl_conn_state state;
+    uint8_t version;
+    bool is_dirty;
+    bool registered; /* in worker->by_dpid */
+    bool waits_out;  /* EPOLLOUT is on */
+    char address[CTL_ADDRESS_MAX];
+
+    uint64_t opened_ns;        /* monotonic */
+    uint64_t state_since_ns;   /* monotonic */
+    uint64_t last_rx_ns;       /* monotonic */
+    uint64_t echo_sent_ns;     /* monotonic; 0: none outstanding */
+    uint64_t blocked_since_ns; /* monotonic; output is stuck since; 0: it is not */
+    uint32_t next_xid;
+
+    uint8_t *partial; /* owned: the beginning of a message that is not there whole yet */
+    uint32_t partial_size;
+    uint8_t *out; /* owned: bytes not yet written */
+    size_t out_first, out_end, out_size;
+
+    struct of_features features;
+    struct of_port *ports; /* owned: from the port description, until handed to the main thread */
+    uint32_t n_ports;
+    uint32_t setup_ports_xid, setup_flows_xid, setup_barrier_xid; /* 0: answered or given up */
+    bool has_table_miss, has_discovery; /* read back from the switch */
+    bool flows_read; /* the switch answered the read-back completely */
+
+    const struct ctl_net_switch *sw; /* in worker->net; NULL: not in it yet */
+    int32_t sw_index;
+    uint32_t rr_counter; /* round-robin choices made */
+    bool rr_loaded;
+    uint64_t packet_ins, dropped;
+    struct ctl_mail_stats reported; /* what the main thread was last told */
+    uint64_t reported_ns;           /* monotonic */
+
+    uint32_t *unconfirmed; /* owned ring, power of two: flow slots sent since the last barrier reply */
+    uint32_t unconfirmed_size, unconfirmed_first, unconfirmed_end;
+    struct ctl_barrier barriers[16]; /* ring: outstanding barriers, oldest first */
+    uint32_t barriers_first, barriers_end;
+    bool flows_since_barrier;
+};
+
+struct ctl_conn *ctl_conn_new(struct ctl_worker *worker, int fd, const char *address);
+void ctl_conn_free(struct ctl_conn *conn);
+/* Bytes can be read or written. */
+void ctl_conn_readable(struct ctl_conn *conn);
+void ctl_conn_flush(struct ctl_conn *conn);
+/* Deadlines and liveness; about ten times a second. */
+void ctl_conn_timers(struct ctl_conn *conn);
+/* Takes over a connection that another worker began. */
+void ctl_conn_adopt(struct ctl_worker *worker, struct ctl_conn *conn);
+/* Ends it: logs why, tells the main thread, frees it at the end of the turn. */
+void ctl_conn_close(struct ctl_conn *conn, enum sb_severity severity, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Room for a message of `need` bytes at the end of its output, or NULL when the switch does not read:
+ * counted as dropped. The caller puts messages into it at once and calls ctl_conn_wrote(). */
+bool ctl_conn_room(struct ctl_conn *conn, size_t need, struct of_buffer *ret);
+void ctl_conn_wrote(struct ctl_conn *conn, const struct of_buffer *buffer);
+uint32_t ctl_conn_xid(struct ctl_conn *conn);
+/* Sends a frame out of some ports. in_port: as packet_out has it. buffer_id: OF_NO_BUFFER or the
+ * switch's buffer, in which case the frame is not sent along. */
+void ctl_conn_packet_out(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port,
+                         const uint32_t *ports, unsigned n_ports, const void *frame, size_t size);
+/* Tells the main thread its counters, if they changed. */
+void ctl_conn_report(struct ctl_conn *conn);
+/* Puts a packet-in before the policy (or among the pending). */
+void ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in);
+
+/* handshake.c: from HELLO to READY */
+void ctl_handshake_start(struct ctl_conn *conn);
+void ctl_handshake_hello(struct ctl_conn *conn, const uint8_t *m);
+void ctl_handshake_features(struct ctl_conn *conn, const uint8_t *m);
+void ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h);
+void ctl_handshake_barrier(struct ctl_conn *conn);
+/* The request with this xid was refused. True if it was one of the handshake's. */
+bool ctl_handshake_refused(struct ctl_conn *conn, uint32_t xid);
+void ctl_handshake_timers(struct ctl_conn *conn);
+/* The dpid is free, or the old connection is dead: go on. */
+void ctl_handshake_proceed(struct ctl_conn *conn);
+
+/* ---- flows.c: rules of this worker's switches ------------------------------------------ */
+
+/* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod and
+ * remembers it for the next barrier. conn NULL: the switch is not connected, nothing happens.
+ * buffer_id: the buffered packet the flow-mod releases, or OF_NO_BUFFER. */
+void ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
+                      uint32_t buffer_id);
+/* At the end of a turn: one barrier for all flow-mods since the last. */
+void ctl_flow_barrier(struct ctl_conn *conn);
+void ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid);
+void ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed);
+/* A flow-mod was refused. */
+void ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error);
+/* Read-back at connect: one flow the switch holds; and the end of the list. */
+void ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow);
+void ctl_flow_read_back_end(struct ctl_conn *conn);
+/* Delete all our rules that lead out of a port, or all that carry a MAC address. */
+void ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port);
+void ctl_flow_delete_mac(struct ctl_worker *worker, const uint8_t *mac);
+/* One record in the ring `decision`. */
+void ctl_decision(struct ctl_worker *worker, uint64_t dpid, enum sb_decision_kind kind,
+                  enum sb_policy policy, uint32_t in_port, uint32_t output, uint64_t cookie,
+                  const struct ctl_frame *frame);
+
+#endif

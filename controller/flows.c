@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * flows.c - the rules of a worker's switches: rows of the table `flow` and the messages that make them
+ * true. Worker thread only.
+ *
+ * A row is written when a rule is decided (state sent) and again when the barrier that covers it comes
+ * back (installed). It goes when the switch says that the flow ended, when its port died, or at the
+ * read-back after a reconnect when the switch does not hold it any more. Cookies name their row: owner
+ * tag, generation of the slot, shard and slot; so a message about a flow finds its row without a search,
+ * and one about an earlier user of the slot finds nothing.
+ */
+#include "controller.h"
+
+#include <stdlib.h>
+
+#include "connection.h"
+
+#define UNCONFIRMED_MAX 65536
+#define FLOW_MOD_MAX 320 /* bytes of the longest flow-mod we send */
+
+/* cookie: tag 16, generation 16, shard 8, slot 24 bits */
+static uint64_t
+make_cookie(const struct ctl_worker *worker, int64_t slot, uint16_t generation)
+{
+    return CTL_COOKIE_TAG << 48 | (uint64_t)generation << 32 |
+           (uint64_t)(worker->index & 0xff) << 24 | ((uint64_t)slot & 0xffffff);
+}
+
+/* The row a cookie names, or NULL: it may be foreign, stale or garbage. */
+static const struct sb_flow *
+row_of_cookie(const struct ctl_worker *worker, uint64_t cookie, int64_t *ret_slot)
+{
+    int64_t slot = (int64_t)(cookie & 0xffffff);
+    const struct sb_flow *row = sb_peek(worker->flow, slot);
+
+    if (row == NULL || row->cookie != cookie)
+        return NULL;
+    *ret_slot = slot;
+    return row;
+}
+
+void
+ctl_decision(struct ctl_worker *worker, uint64_t dpid, enum sb_decision_kind kind,
+             enum sb_policy policy, uint32_t in_port, uint32_t output, uint64_t cookie,
+             const struct ctl_frame *frame)
+{
+    struct sb_decision d = {
+        .t_ns = worker->now_ns,
+        .dpid = dpid,
+        .cookie = cookie,
+        .in_port = in_port,
+        .output = output,
+        .kind = (uint8_t)kind,
+        .policy = (uint8_t)policy,
+        .eth_type = frame->eth_type,
+    };
+
+    memcpy(d.eth_src, frame->src, 6);
+    memcpy(d.eth_dst, frame->dst, 6);
+    memcpy(d.ip_src, frame->ip_src, 16);
+    memcpy(d.ip_dst, frame->ip_dst, 16);
+    sb_append(worker->decision, &d);
+}
+
+/* ---- between rows and messages ----------------------------------------------------- */
+
+static void
+match_of_row(const struct sb_flow *row, struct of_match *ret)
+{
+    ret->fields = 0;
+    ret->masked = 0;
+    if (row->fields & SB_MATCH_IN_PORT) {
+        ret->fields |= OF_M_IN_PORT;
+        ret->in_port = row->in_port;
+    }
+    if (row->fields & SB_MATCH_ETH_SRC) {
+        ret->fields |= OF_M_ETH_SRC;
+        memcpy(ret->eth_src, row->eth_src, 6);
+    }
+    if (row->fields & SB_MATCH_ETH_DST) {
+        ret->fields |= OF_M_ETH_DST;
+        memcpy(ret->eth_dst, row->eth_dst, 6);
+    }
+    if (row->fields & SB_MATCH_ETH_TYPE) {
+        ret->fields |= OF_M_ETH_TYPE;
+        ret->eth_type = row->eth_type;
+    }
+    if (row->fields & SB_MATCH_IP_SRC) {
+        ret->fields |= OF_M_IPV4_SRC;
+        ret->ipv4_src = of_get32(row->ip_src + 12);
+        ret->ipv4_src_mask = UINT32_MAX;
+    }
+    if (row->fields & SB_MATCH_IP_DST) {
+        ret->fields |= OF_M_IPV4_DST;
+        ret->ipv4_dst = of_get32(row->ip_dst + 12);
+        ret->ipv4_dst_mask = UINT32_MAX;
+    }
+}
+
+static bool
+same_match(const struct sb_flow *row, const struct of_match *match)
+{
+    struct of_match ours;
+
+    match_of_row(row, &ours);
+    if (match->masked != 0 || match->fields != ours.fields)
+        return false;
+    return (!(ours.fields & OF_M_IN_PORT) || ours.in_port == match->in_port) &&
+           (!(ours.fields & OF_M_ETH_SRC) || memcmp(ours.eth_src, match->eth_src, 6) == 0) &&
+           (!(ours.fields & OF_M_ETH_DST) || memcmp(ours.eth_dst, match->eth_dst, 6) == 0) &&
+           (!(ours.fields & OF_M_ETH_TYPE) || ours.eth_type == match->eth_type) &&
+           (!(ours.fields & OF_M_IPV4_SRC) || ours.ipv4_src == match->ipv4_src) &&
+           (!(ours.fields & OF_M_IPV4_DST) || ours.ipv4_dst == match->ipv4_dst);
+}
+
+/* Do the actions of a flow read back do what the row says: one output to its port? */
+static bool
+same_output(const struct sb_flow *row, const struct of_flow *flow)
+{
+    struct of_cursor actions = {.p = flow->actions, .left = flow->actions_size};
+    struct of_action action;
+
+    return !flow->other_instructions && of_next_action(&actions, &action) == 1 &&
+           action.type == OF_A_OUTPUT && action.port == row->output &&
+           of_next_action(&actions, &action) == 0;
+}
+
+/* ---- sending -------------------------------------------------------------------------- */
+
+static bool
+send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint32_t buffer_id)
+{
+    struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
+    struct of_flow_mod mod;
+    struct of_buffer b;
+
+    if (!ctl_conn_room(conn, FLOW_MOD_MAX, &b))
+        return false;
+    mod.cookie = row->cookie;
+    mod.cookie_mask = 0;
+    mod.table_id = row->table_id;
+    mod.command = command;
+    mod.idle_s = row->idle_s;
+    mod.hard_s = row->hard_s;
+    mod.priority = row->priority;
+    mod.flags = OFPFF_SEND_FLOW_REM;
+    mod.buffer_id = buffer_id;
+    mod.out_port = OFPP_ANY;
+    mod.out_group = OFPG_ANY;
+    mod.actions = &output;
+    mod.n_actions = command == OFPFC_ADD ? 1 : 0;
+    match_of_row(row, &mod.match);
+    of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+    ctl_conn_wrote(conn, &b);
+    return true;
+}
+
+static void
+remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
+{
+    uint32_t used = conn->unconfirmed_end - conn->unconfirmed_first;
+
+    if (used == conn->unconfirmed_size) {
+        uint32_t size = conn->unconfirmed_size == 0 ? 64 : conn->unconfirmed_size * 2;
+        uint32_t *bigger;
+
+        if (size > UNCONFIRMED_MAX || (bigger = malloc(size * sizeof(*bigger))) == NULL) {
+            conn->unconfirmed_first++; /* the oldest stays in state sent: honest, if less helpful */
+        } else {
+            for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++)
+                bigger[i & (size - 1)] = conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
+            free(conn->unconfirmed);
+            conn->unconfirmed = bigger;
+            conn->unconfirmed_size = size;
+        }
+    }
+    conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] = slot;
+    conn->flows_since_barrier = true;
+}
+
+void
+ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
+                 uint32_t buffer_id)
+{
+    uint64_t hash;
+    int64_t slot;
+
+    if (conn == NULL || conn->state != CTL_READY)
+        return;
+    hash = sb_hash(worker->flow, row);
+    slot = sb_find_hashed(worker->flow, row, hash);
+    if (slot >= 0) {
+        const struct sb_flow *old = sb_peek(worker->flow, slot);
+
+        row->cookie = old->cookie;
+    } else {
+        slot = sb_slot_for(worker->flow, row, hash);
+        if (slot < 0)
+            return; /* cannot be: the table evicts */
+        row->cookie =
+            make_cookie(worker, slot, (uint16_t)(sb_generation(worker->flow, slot) + 1));
+    }
+    row->state = SB_flow_state_SENT;
+    row->decided_ns = row->sent_ns = worker->now_ns;
+    row->barrier_ns = 0;
+    if (!send_row(conn, row, OFPFC_ADD, buffer_id))
+        return;
+    slot = sb_put_hashed(worker->flow, row, hash);
+    if (slot >= 0)
+        remember_unconfirmed(conn, (uint32_t)slot);
+    worker->counters.flows++;
+}
+
+/* ---- barriers ------------------------------------------------------------------------------ */
+
+#define N_BARRIERS 16
+
+void
+ctl_flow_barrier(struct ctl_conn *conn)
+{
+    struct ctl_barrier *barrier;
+    struct of_buffer b;
+
+    /* With all slots in flight the next turn's barrier covers these rules too. */
+    if (!conn->flows_since_barrier || conn->barriers_end - conn->barriers_first == N_BARRIERS ||
+        !ctl_conn_room(conn, OF_HEADER_SIZE, &b))
+        return;
+    barrier = &conn->barriers[conn->barriers_end++ % N_BARRIERS];
+    barrier->xid = ctl_conn_xid(conn);
+    barrier->end = conn->unconfirmed_end;
+    of_put_header(&b, conn->version, OFPT13_BARRIER_REQUEST, barrier->xid);
+    conn->out_end += b.len;
+    conn->flows_since_barrier = false;
+}
+
+void
+ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
+{
+    struct ctl_worker *worker = conn->worker;
+    uint32_t i, end;
+
+    /* Replies come in order; one that is missing is covered by the next. */
+    for (i = conn->barriers_first; i != conn->barriers_end; i++)
+        if (conn->barriers[i % N_BARRIERS].xid == xid)
+            break;
+    if (i == conn->barriers_end)
+        return;
+    end = conn->barriers[i % N_BARRIERS].end;
+    conn->barriers_first = i + 1;
+    while ((int32_t)(end - conn->unconfirmed_first) > 0) {
+        int64_t slot = conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)];
+        struct sb_flow row;
+
+        if (sb_get(worker->flow, slot, &row) != SB_OK || row.dpid != conn->features.dpid ||
+            row.state != SB_flow_state_SENT)
+            continue;
+        row.state = SB_flow_state_INSTALLED;
+        row.barrier_ns = worker->now_ns;
+        sb_write(worker->flow, slot, &row);
+    }
+    if (conn->barriers_first == conn->barriers_end && conn->flows_since_barrier)
+        ctl_flow_barrier(conn);
+}
+
+/* ---- what the switch tells --------------------------------------------------------------------- */
+
+void
+ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
+{
+    int64_t slot;
+    const struct sb_flow *row = row_of_cookie(conn->worker, removed->cookie, &slot);
+
+    if (row == NULL || row->dpid != conn->features.dpid || row->priority != removed->priority ||
+        !same_match(row, &removed->match))
+        return;
+    /* A flow that was sent again after this one ended is not the one that ended. */
+    if (row->state == SB_flow_state_SENT)
+        return;
+    sb_remove(conn->worker->flow, slot);
+}
+
+void
+ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error)
+{
+    int64_t slot;
+    struct sb_flow row;
+
+    /* The error carries at least 64 bytes of the request; a flow-mod's cookie lies at byte 8. */
+    if (error->request_type != OFPT13_FLOW_MOD || error->data_size < 16 ||
+        row_of_cookie(conn->worker, of_get64(error->data + 8), &slot) == NULL ||
+        sb_get(conn->worker->flow, slot, &row) != SB_OK || row.dpid != conn->features.dpid)
+        return;
+    row.state = SB_flow_state_REFUSED;
+    sb_write(conn->worker->flow, slot, &row);
+    ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_WARNING, row.dpid, 0,
+                     "flow %016lx refused: error type %u code %u", row.cookie, error->type,
+                     error->code);
+}
+
+/* ---- read-back -------------------------------------------------------------------------------- */
+
+static void
+delete_strict(struct ctl_conn *conn, const struct of_flow *flow)
+{
+    struct of_flow_mod mod = {
+        .cookie = flow->cookie,
+        .cookie_mask = UINT64_MAX,
+        .table_id = flow->table_id,
+        .command = OFPFC_DELETE_STRICT,
+        .priority = flow->priority,
+        .buffer_id = OF_NO_BUFFER,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .match = flow->match,
+    };
+    struct of_buffer b;
+
+    if (!ctl_conn_room(conn, 1024, &b))
+        return;
+    of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+    ctl_conn_wrote(conn, &b);
+}
+
+static bool
+to_controller(const struct of_flow *flow)
+{
+    struct sb_flow row = {.output = OFPP_CONTROLLER};
+
+    return flow->idle_s == 0 && flow->hard_s == 0 && same_output(&row, flow);
+}
+
+void
+ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow)
+{
+    const struct sb_flow *row;
+    int64_t slot;
+
+    if (flow->cookie >> 48 != CTL_COOKIE_TAG)
+        return; /* not ours, whatever the switch thinks of our mask */
+    if (flow->cookie == CTL_COOKIE_TABLE_MISS && flow->priority == 0 && flow->match.fields == 0 &&
+        to_controller(flow)) {
+        conn->has_table_miss = true;
+        return;
+    }
+    if (flow->cookie == CTL_COOKIE_DISCOVERY && flow->priority == UINT16_MAX &&
+        flow->match.fields == OF_M_ETH_TYPE && flow->match.eth_type == CTL_ETH_LLDP &&
+        to_controller(flow)) {
+        conn->has_discovery = true;
+        return;
+    }
+    row = row_of_cookie(conn->worker, flow->cookie, &slot);
+    if (row != NULL && row->dpid == conn->features.dpid && row->priority == flow->priority &&
+        row->idle_s == flow->idle_s && row->hard_s == flow->hard_s &&
+        row->table_id == flow->table_id && same_match(row, &flow->match) &&
+        same_output(row, flow)) {
+        struct sb_flow adopted = *row;
+
+        adopted.state = SB_flow_state_INSTALLED;
+        if (adopted.barrier_ns == 0)
+            adopted.barrier_ns = conn->worker->now_ns;
+        sb_write(conn->worker->flow, slot, &adopted);
+        return;
+    }
+    /* Ours, but nobody decided it (any more): the row, if there is one, is dealt with at the end. */
+    sb_info("switch %016lx: deletes stale rule %016lx", conn->features.dpid, flow->cookie);
+    delete_strict(conn, flow);
+}
+
+void
+ctl_flow_read_back_end(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+    struct sb_table_stats stats;
+    uint32_t adopted = 0, ended = 0, again = 0;
+
+    sb_table_stats(worker->flow, &stats);
+    if (stats.rows == 0)
+        return;
+    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+        const struct sb_flow *row = sb_peek(worker->flow, slot);
+        struct sb_flow copy;
+
+        if (row->dpid != conn->features.dpid)
+            continue;
+        if (row->state == SB_flow_state_INSTALLED) {
+            adopted++;
+            continue;
+        }
+        copy = *row;
+        if (copy.idle_s != 0 || copy.hard_s != 0) {
+            /* A timed flow that the switch has no more has ended; the next packet decides anew. */
+            sb_remove(worker->flow, slot);
+            ended++;
+            continue;
+        }
+        copy.state = SB_flow_state_SENT;
+        copy.sent_ns = worker->now_ns;
+        copy.barrier_ns = 0;
+        if (send_row(conn, &copy, OFPFC_ADD, OF_NO_BUFFER)) {
+            sb_write(worker->flow, slot, &copy);
+            remember_unconfirmed(conn, (uint32_t)slot);
+            again++;
+        }
+    }
+    if (adopted + ended + again > 0)
+        ctl_worker_event(worker, SB_event_kind_RECONCILED, SB_severity_INFO, conn->features.dpid, 0,
+                         "flows: %u adopted, %u ended, %u sent again", adopted, ended, again);
+}
+
+/* ---- deleting ------------------------------------------------------------------------------------ */
+
+void
+ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
+{
+    struct ctl_worker *worker = conn->worker;
+    struct of_flow_mod mod = {
+        .cookie = CTL_COOKIE_TAG << 48,
+        .cookie_mask = CTL_COOKIE_MASK,
+        .table_id = OFPTT_ALL,
+        .command = OFPFC_DELETE,
+        .buffer_id = OF_NO_BUFFER,
+        .out_port = port,
+        .out_group = OFPG_ANY,
+    };
+    struct of_buffer b;
+
+    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+        const struct sb_flow *row = sb_peek(worker->flow, slot);
+
+        if (row->dpid == conn->features.dpid && row->output == port)
+            sb_remove(worker->flow, slot);
+    }
+    if (!ctl_conn_room(conn, 128, &b))
+        return;
+    of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+    ctl_conn_wrote(conn, &b);
+    conn->flows_since_barrier = true;
+}
+
+void
+ctl_flow_delete_mac(struct ctl_worker *worker, const uint8_t *mac)
+{
+    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+        const struct sb_flow *row = sb_peek(worker->flow, slot);
+        struct ctl_conn *conn;
+
+        if (!((row->fields & SB_MATCH_ETH_DST) && memcmp(row->eth_dst, mac, 6) == 0) &&
+            !((row->fields & SB_MATCH_ETH_SRC) && memcmp(row->eth_src, mac, 6) == 0))
+            continue;
+        conn = ctl_worker_conn(worker, row->dpid);
+        if (conn != NULL && conn->state == CTL_READY)
+            send_row(conn, row, OFPFC_DELETE_STRICT, OF_NO_BUFFER);
+        sb_remove(worker->flow, slot);
+    }
+}

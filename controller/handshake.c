@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * handshake.c - from the first byte to a switch that is ready (OpenFlow 1.3 section 6.3, 6.4).
+ *
+ *   HELLO      versions are compared by bitmap, else by the lower header version
+ *   FEATURES   gives the dpid, by which the connection moves to its worker
+ *   DUPLICATE  that dpid is connected already: the old connection is probed; it stays if it answers
+ *   SETUP      ports and our own rules are read from the switch; nothing is wiped
+ *   BARRIER    the two rules every switch has (table-miss, discovery) are there
+ *   READY
+ *
+ * Every state has a deadline. A switch that leaves a question of SETUP or BARRIER unanswered (load
+ * generators do) is taken as ready after CTL_SETUP_NS, with what is known.
+ */
+#include "controller.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "connection.h"
+
+#define PORTS_MAX 4096 /* ports of one switch; more are refused, so that a peer cannot fill memory */
+
+static void
+put(struct ctl_conn *conn, uint8_t type, uint32_t xid)
+{
+    struct of_buffer b;
+
+    if (!ctl_conn_room(conn, OF_HEADER_SIZE, &b))
+        return;
+    of_put_header(&b, conn->version, type, xid);
+    ctl_conn_wrote(conn, &b);
+}
+
+void
+ctl_handshake_start(struct ctl_conn *conn)
+{
+    struct of_buffer b;
+
+    if (!ctl_conn_room(conn, 64, &b))
+        return;
+    of_put_hello(&b, OF13, ctl_conn_xid(conn), 1u << OF13);
+    ctl_conn_wrote(conn, &b);
+}
+
+/* ---- HELLO ------------------------------------------------------------------------ */
+
+void
+ctl_handshake_hello(struct ctl_conn *conn, const uint8_t *m)
+{
+    static const char text[] = "trivet speaks OpenFlow 1.3 (wire version 4)";
+    struct of_hello hello = {.bitmap = 0};
+    struct of_where where;
+    uint8_t version = m[0];
+    struct of_buffer b;
+
+    if (conn->state != CTL_HELLO)
+        return; /* a second hello changes nothing */
+    /* A bitmap that cannot be decoded counts as none: the header version then decides. */
+    if (of_decode_hello(m, &hello, &where) != OF_OK)
+        hello.bitmap = 0;
+    if (hello.bitmap != 0 ? (hello.bitmap & 1u << OF13) != 0 : version >= OF13) {
+        conn->version = OF13;
+        put(conn, OFPT13_FEATURES_REQUEST, ctl_conn_xid(conn));
+        ctl_conn_state(conn, CTL_FEATURES);
+        return;
+    }
+    if (ctl_conn_room(conn, 128, &b)) {
+        of_put_error(&b, OF13, of_get32(m + 4), OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE, text,
+                     sizeof(text) - 1);
+        ctl_conn_wrote(conn, &b);
+    }
+    ctl_conn_close(conn, SB_severity_WARNING,
+                   "no common OpenFlow version: HELLO of version %u, bitmap 0x%x; we speak 1.3 "
+                   "(version 4)",
+                   version, hello.bitmap);
+}
+
+/* ---- FEATURES, DUPLICATE -------------------------------------------------------------- */
+
+void
+ctl_handshake_features(struct ctl_conn *conn, const uint8_t *m)
+{
+    struct of_where where;
+
+    if (conn->state != CTL_FEATURES)
+        return;
+    if (of_decode_features_reply(m, &conn->features, &where) != OF_OK)
+        ctl_conn_close(conn, SB_severity_WARNING, "FEATURES_REPLY: bad %s", where.field);
+    else if (conn->features.auxiliary_id != 0)
+        ctl_conn_close(conn, SB_severity_INFO, "auxiliary connection %u: not used",
+                       conn->features.auxiliary_id);
+    else if (conn->features.dpid == 0)
+        ctl_conn_close(conn, SB_severity_WARNING, "datapath id 0");
+}
+
+static void
+begin_setup(struct ctl_conn *conn)
+{
+    struct of_buffer b;
+
+    if (!ctl_conn_room(conn, 256, &b))
+        return;
+    conn->setup_ports_xid = ctl_conn_xid(conn);
+    conn->setup_flows_xid = ctl_conn_xid(conn);
+    of_put_set_config(&b, conn->version, ctl_conn_xid(conn), 0, OFPCML_NO_BUFFER);
+    of_put_multipart_request(&b, conn->version, conn->setup_ports_xid, OFPMP_PORT_DESC, 0, NULL, 0);
+    of_put_flow_stats_request(&b, conn->version, conn->setup_flows_xid, CTL_COOKIE_TAG << 48,
+                              CTL_COOKIE_MASK);
+    ctl_conn_wrote(conn, &b);
+    ctl_conn_state(conn, CTL_SETUP);
+}
+
+void
+ctl_handshake_proceed(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+    struct ctl_conn *old = ctl_worker_conn(worker, conn->features.dpid);
+
+    if (old == NULL) {
+        ctl_worker_add_switch(worker, conn);
+        begin_setup(conn);
+        return;
+    }
+    ctl_conn_state(conn, CTL_DUPLICATE);
+    put(old, OFPT13_ECHO_REQUEST, ctl_conn_xid(old));
+}
+
+/* The old connection is probed once; whoever answers keeps the dpid, so that a forged dpid cannot push
+ * a living switch out, and a switch whose old connection died silently is back within a second. */
+static void
+resolve_duplicate(struct ctl_conn *conn)
+{
+    struct ctl_conn *old = ctl_worker_conn(conn->worker, conn->features.dpid);
+
+    if (old == NULL) {
+        ctl_handshake_proceed(conn);
+    } else if (old->last_rx_ns > conn->state_since_ns) {
+        ctl_worker_event(conn->worker, SB_event_kind_ATTACK, SB_severity_WARNING,
+                         conn->features.dpid, 0, "%s claims a dpid that %s holds", conn->address,
+                         old->address);
+        ctl_conn_close(conn, SB_severity_WARNING, "this dpid is connected from %s, which answers",
+                       old->address);
+    } else if (conn->worker->mono_ns - conn->state_since_ns > CTL_PROBE_NS) {
+        ctl_conn_close(old, SB_severity_INFO, "it is silent, and %s came with the same dpid",
+                       conn->address);
+        ctl_handshake_proceed(conn);
+    }
+}
+
+/* ---- SETUP -------------------------------------------------------------------------------- */
+
+static void
+put_rule(struct ctl_conn *conn, struct of_buffer *b, uint64_t cookie, uint16_t priority,
+         uint16_t eth_type)
+{
+    struct of_action to_controller = {
+        .type = OF_A_OUTPUT, .port = OFPP_CONTROLLER, .max_len = OFPCML_NO_BUFFER};
+    struct of_flow_mod mod = {
+        .cookie = cookie,
+        .command = OFPFC_ADD,
+        .priority = priority,
+        .buffer_id = OF_NO_BUFFER,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .actions = &to_controller,
+        .n_actions = 1,
+    };
+
+    if (eth_type != 0) {
+        mod.match.fields = OF_M_ETH_TYPE;
+        mod.match.eth_type = eth_type;
+    }
+    of_put_flow_mod(b, conn->version, ctl_conn_xid(conn), &mod);
+}
+
+static void
+end_setup(struct ctl_conn *conn)
+{
+    struct of_buffer b;
+
+    ctl_flow_read_back_end(conn);
+    if (!ctl_conn_room(conn, 512, &b))
+        return;
+    if (!conn->has_table_miss)
+        put_rule(conn, &b, CTL_COOKIE_TABLE_MISS, 0, 0);
+    if (!conn->has_discovery)
+        put_rule(conn, &b, CTL_COOKIE_DISCOVERY, UINT16_MAX, CTL_ETH_LLDP);
+    conn->setup_barrier_xid = ctl_conn_xid(conn);
+    of_put_header(&b, conn->version, OFPT13_BARRIER_REQUEST, conn->setup_barrier_xid);
+    ctl_conn_wrote(conn, &b);
+    ctl_conn_state(conn, CTL_BARRIER);
+}
+
+static void
+answered(struct ctl_conn *conn, uint32_t *xid)
+{
+    *xid = 0;
+    if (conn->state == CTL_SETUP && conn->setup_ports_xid == 0 && conn->setup_flows_xid == 0)
+        end_setup(conn);
+}
+
+static int
+take_ports(struct ctl_conn *conn, const struct of_multipart *part)
+{
+    struct of_cursor body = {.p = part->body, .left = part->body_size};
+    struct of_port port;
+    int error;
+
+    while ((error = of_next_port(&body, &port)) == 1) {
+        struct of_port *more;
+
+        if (conn->n_ports == PORTS_MAX) {
+            sb_warning("switch %016lx: more than %d ports, the rest is not used",
+                       conn->features.dpid, PORTS_MAX);
+            return OF_OK;
+        }
+        more = realloc(conn->ports, (conn->n_ports + 1) * sizeof(*more));
+        if (more == NULL)
+            return OF_ENOSPACE;
+        conn->ports = more;
+        conn->ports[conn->n_ports++] = port;
+    }
+    return error;
+}
+
+static int
+take_flows(struct ctl_conn *conn, const struct of_multipart *part)
+{
+    struct of_cursor body = {.p = part->body, .left = part->body_size};
+    struct of_flow flow;
+    int error;
+
+    while ((error = of_next_flow(&body, &flow)) == 1)
+        ctl_flow_read_back(conn, &flow);
+    return error;
+}
+
+void
+ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
+{
+    struct of_multipart part;
+    struct of_where where = {.offset = 8, .field = "body"};
+    int error = of_decode_multipart(m, &part, &where);
+    bool ports = h->xid == conn->setup_ports_xid, flows = h->xid == conn->setup_flows_xid;
+
+    if (conn->state != CTL_SETUP || (!ports && !flows))
+        return;
+    if (error == OF_OK)
+        error = ports ? take_ports(conn, &part) : take_flows(conn, &part);
+    if (error != OF_OK) {
+        ctl_conn_close(conn, SB_severity_WARNING, "MULTIPART_REPLY %s: %s at byte %u (%s)",
+                       ports ? "PORT_DESC" : "FLOW", of_strerror(error), where.offset, where.field);
+        return;
+    }
+    if (part.flags & OFPMPF_REPLY_MORE)
+        return;
+    if (flows)
+        conn->flows_read = true;
+    answered(conn, ports ? &conn->setup_ports_xid : &conn->setup_flows_xid);
+}
+
+bool
+ctl_handshake_refused(struct ctl_conn *conn, uint32_t xid)
+{
+    if (conn->state != CTL_SETUP || xid == 0)
+        return false;
+    if (xid == conn->setup_ports_xid) {
+        sb_warning("switch %016lx: refuses the port description", conn->features.dpid);
+        answered(conn, &conn->setup_ports_xid);
+        return true;
+    }
+    if (xid == conn->setup_flows_xid) {
+        sb_warning("switch %016lx: refuses to list its flows, so none can be adopted",
+                   conn->features.dpid);
+        answered(conn, &conn->setup_flows_xid);
+        return true;
+    }
+    return false;
+}
+
+/* ---- BARRIER, READY --------------------------------------------------------------------------- */
+
+void
+ctl_handshake_barrier(struct ctl_conn *conn)
+{
+    size_t size = sizeof(struct ctl_mail_switch) + conn->n_ports * sizeof(struct of_port);
+    struct ctl_mail *mail = ctl_mail_new(CTL_M_SWITCH_UP, conn->features.dpid, size);
+    struct ctl_mail_switch *up = (void *)mail->data;
+
+    ctl_conn_state(conn, CTL_READY);
+    mail->conn = conn->id;
+    up->features = conn->features;
+    up->version = conn->version;
+    up->worker = (uint16_t)conn->worker->index;
+    up->n_ports = conn->n_ports;
+    snprintf(up->address, sizeof(up->address), "%s", conn->address);
+    if (conn->n_ports > 0)
+        memcpy(up->ports, conn->ports, conn->n_ports * sizeof(struct of_port));
+    free(conn->ports);
+    conn->ports = NULL;
+    conn->n_ports = 0;
+    ctl_post(&conn->worker->app->mailbox, mail);
+}
+
+void
+ctl_handshake_timers(struct ctl_conn *conn)
+{
+    uint64_t age = conn->worker->mono_ns - conn->state_since_ns;
+
+    switch (conn->state) {
+    case CTL_HELLO:
+        if (age > CTL_HELLO_NS)
+            ctl_conn_close(conn, SB_severity_WARNING, "no HELLO for %u s",
+                           (unsigned)(CTL_HELLO_NS / SB_SECOND));
+        break;
+    case CTL_FEATURES:
+        if (age > CTL_HELLO_NS)
+            ctl_conn_close(conn, SB_severity_WARNING, "no FEATURES_REPLY for %u s",
+                           (unsigned)(CTL_HELLO_NS / SB_SECOND));
+        break;
+    case CTL_DUPLICATE:
+        resolve_duplicate(conn);
+        break;
+    case CTL_SETUP:
+        if (age <= CTL_SETUP_NS)
+            break;
+        sb_warning("switch %016lx: no answer to%s%s, going on without", conn->features.dpid,
+                   conn->setup_ports_xid != 0 ? " PORT_DESC" : "",
+                   conn->setup_flows_xid != 0 ? " FLOW" : "");
+        conn->setup_ports_xid = conn->setup_flows_xid = 0;
+        end_setup(conn);
+        break;
+    case CTL_BARRIER:
+        if (age <= CTL_SETUP_NS)
+            break;
+        sb_warning("switch %016lx: no answer to the barrier, going on without",
+                   conn->features.dpid);
+        ctl_handshake_barrier(conn);
+        break;
+    case CTL_READY:
+    case CTL_CLOSED:
+        break;
+    }
+}

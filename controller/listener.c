@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * listener.c - where switches connect: tcp:ADDR:PORT ([...] around an IPv6 address) and unix:PATH.
+ * Main thread. An address in use is reported with the process that holds it.
+ */
+#include "controller.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 1024 /* storms of reconnecting switches */
+
+/* ---- who holds an address ------------------------------------------------------------ */
+
+/* Socket inode that listens on a TCP port (the address is not compared: whoever has the port is worth
+ * naming), from /proc/net/tcp or tcp6; 0 if none. */
+static unsigned long
+listening_inode(const char *table, unsigned port)
+{
+    unsigned long inode = 0;
+    char line[512];
+    FILE *file = fopen(table, "re");
+
+    if (file == NULL)
+        return 0;
+    while (inode == 0 && fgets(line, sizeof(line), file) != NULL) {
+        unsigned local, state;
+        unsigned long candidate;
+
+        if (sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
+                   &local, &state, &candidate) == 3 &&
+            state == 0x0a && local == port)
+            inode = candidate;
+    }
+    fclose(file);
+    return inode;
+}
+
+static bool
+holds_inode(const char *pid, unsigned long inode)
+{
+    char path[300], wanted[64], target[64];
+    bool found = false;
+    struct dirent *entry;
+    DIR *dir;
+
+    snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+    snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+    dir = opendir(path);
+    while (!found && dir != NULL && (entry = readdir(dir)) != NULL) {
+        ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+        if (n > 0) {
+            target[n] = '\0';
+            found = strcmp(target, wanted) == 0;
+        }
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return found;
+}
+
+/* "ovs-testcontrol (pid 123)", or "another process" when it cannot be seen from here. */
+static void
+name_holder(unsigned port, char *ret, size_t size)
+{
+    unsigned long inode = listening_inode("/proc/net/tcp", port);
+    struct dirent *entry;
+    DIR *proc;
+
+    snprintf(ret, size, "another process");
+    if (inode == 0)
+        inode = listening_inode("/proc/net/tcp6", port);
+    if (inode == 0 || (proc = opendir("/proc")) == NULL)
+        return;
+    while ((entry = readdir(proc)) != NULL) {
+        char path[300], name[64] = "?";
+        FILE *file;
+
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+            !holds_inode(entry->d_name, inode))
+            continue;
+        snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+        file = fopen(path, "re");
+        if (file != NULL) {
+            if (fgets(name, sizeof(name), file) != NULL)
+                name[strcspn(name, "\n")] = '\0';
+            fclose(file);
+        }
+        snprintf(ret, size, "%.63s (pid %.10s)", name, entry->d_name);
+        break;
+    }
+    closedir(proc);
+}
+
+/* ---- listening ---------------------------------------------------------------------------- */
+
+static int
+listen_tcp(const char *spec, char *message, size_t size)
+{
+    char host[128], holder[128];
+    const char *rest = spec + 4, *colon = strrchr(rest, ':');
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+                             .ai_socktype = SOCK_STREAM},
+                    *info = NULL;
+    int fd = -1, one = 1, error;
+
+    if (colon == NULL || (size_t)(colon - rest) >= sizeof(host)) {
+        snprintf(message, size, "%s: write tcp:ADDRESS:PORT", spec);
+        return -1;
+    }
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - rest), rest);
+    if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+        host[strlen(host) - 1] = '\0';
+        memmove(host, host + 1, strlen(host));
+    }
+    error = getaddrinfo(host, colon + 1, &hints, &info);
+    if (error != 0) {
+        snprintf(message, size, "%s: %s (an address in numbers and a port from 1 to 65535)", spec,
+                 gai_strerror(error));
+        return -1;
+    }
+    fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        goto fail;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (info->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+        goto fail;
+    freeaddrinfo(info);
+    return fd;
+fail:
+    error = errno;
+    if (error == EADDRINUSE) {
+        name_holder((unsigned)atoi(colon + 1), holder, sizeof(holder));
+        snprintf(message, size,
+                 "%s: in use by %s; stop that, or choose another address with --listen", spec,
+                 holder);
+    } else {
+        snprintf(message, size, "%s: %s", spec, strerror(error));
+    }
+    freeaddrinfo(info);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int
+listen_unix(const char *spec, char *message, size_t size)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = spec + 5;
+    struct stat st;
+    int fd, probe;
+
+    if (*path == '\0' || strlen(path) >= sizeof(address.sun_path)) {
+        snprintf(message, size, "%s: a path of 1 to %zu bytes", spec, sizeof(address.sun_path) - 1);
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    /* A socket file whose owner is dead is in the way; one that answers is in use. */
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (probe >= 0 && connect(probe, (struct sockaddr *)&address, sizeof(address)) < 0 &&
+            errno == ECONNREFUSED)
+            unlink(path);
+        if (probe >= 0)
+            close(probe);
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    snprintf(message, size, "%s: %s", spec,
+             errno == EADDRINUSE ? "in use by a process that answers on it" : strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+int
+ctl_listen(struct ctl_listener *ret, const char *spec, char *message, size_t size)
+{
+    int fd;
+
+    if (strncmp(spec, "tcp:", 4) == 0) {
+        fd = listen_tcp(spec, message, size);
+    } else if (strncmp(spec, "unix:", 5) == 0) {
+        fd = listen_unix(spec, message, size);
+    } else {
+        snprintf(message, size, "%s: write tcp:ADDRESS:PORT or unix:PATH", spec);
+        return -1;
+    }
+    if (fd < 0)
+        return -1;
+    ret->fd = fd;
+    ret->spec = strdup(spec);
+    return 0;
+}
+
+void
+ctl_listener_close(struct ctl_listener *listener)
+{
+    if (listener->spec != NULL && strncmp(listener->spec, "unix:", 5) == 0)
+        unlink(listener->spec + 5);
+    close(listener->fd);
+    free(listener->spec);
+}
+
+/* ---- accepting ------------------------------------------------------------------------------- */
+
+static void
+name_peer(const struct sockaddr_storage *peer, char *ret, size_t size)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (peer->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)peer;
+
+        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+        snprintf(ret, size, "%s:%u", text, ntohs(v4->sin_port));
+    } else if (peer->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const void *)peer;
+
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
+        snprintf(ret, size, "[%s]:%u", text, ntohs(v6->sin6_port));
+    } else {
+        snprintf(ret, size, "unix");
+    }
+}
+
+void
+ctl_listener_run(struct ctl_app *app, struct ctl_listener *listener)
+{
+    static struct sb_log_limit limit;
+
+    for (unsigned i = 0; i < BACKLOG; i++) {
+        struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+        socklen_t length = sizeof(peer);
+        struct ctl_mail_accept *accepted;
+        struct ctl_mail *mail;
+        int one = 1, fd;
+
+        fd = accept4(listener->fd, (struct sockaddr *)&peer, &length,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
+                sb_log_allowed(&limit, 1, NULL))
+                sb_warning("%s: accept: %s", listener->spec, strerror(errno));
+            return;
+        }
+        if (peer.ss_family == AF_INET || peer.ss_family == AF_INET6)
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        mail = ctl_mail_new(CTL_W_ACCEPT, 0, sizeof(*accepted));
+        accepted = (void *)mail->data;
+        accepted->fd = fd;
+        name_peer(&peer, accepted->address, sizeof(accepted->address));
+        ctl_post(&app->workers[app->n_accepted++ % app->n_workers].mailbox, mail);
+    }
+}

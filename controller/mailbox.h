@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mailbox.h - messages between the controller's threads: many senders, one receiver, no lock.
+ *
+ * A mail is allocated by its sender and freed by its receiver. The receiver waits on an eventfd in its
+ * own loop. Order holds per sender.
+ */
+#ifndef TRIVET_CONTROLLER_MAILBOX_H
+#define TRIVET_CONTROLLER_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ctl_mail_type {
+    /* to a worker */
+    CTL_W_ACCEPT = 100,     /* a fresh socket: struct ctl_mail_accept */
+    CTL_W_ADOPT = 101,      /* a connection whose dpid belongs to this worker: struct ctl_conn * */
+    CTL_W_NET = 102,        /* a new topology snapshot: struct ctl_net * */
+    CTL_W_HOST = 103,       /* a host came, moved or went: struct ctl_mail_host */
+    CTL_W_PACKET_OUT = 104, /* struct ctl_mail_packet */
+    CTL_W_INSTALL = 105,    /* a rule of a path: struct sb_flow */
+    CTL_W_STOP = 106,
+    /* to the main thread */
+    CTL_M_SWITCH_UP = 200,   /* struct ctl_mail_switch */
+    CTL_M_SWITCH_DOWN = 201, /* the connection ended */
+    CTL_M_PORT = 202,        /* struct of_port_status */
+    CTL_M_LLDP = 203,        /* struct ctl_mail_packet */
+    CTL_M_HOST = 204,        /* struct ctl_mail_host: seen on an edge port */
+    CTL_M_FLOOD = 205,       /* struct ctl_mail_packet: to all edge ports of the network */
+    CTL_M_STATS = 206,       /* struct ctl_mail_stats */
+    CTL_M_EVENT = 207,       /* struct sb_event */
+    CTL_M_PORT_SEEN = 208,   /* a packet came from a port the switch never described */
+};
+
+struct ctl_mail {
+    struct ctl_mail *next;
+    enum ctl_mail_type type;
+    uint32_t port;
+    uint64_t dpid;
+    uint64_t conn; /* id of the connection it speaks of or is meant for; 0 any */
+    size_t size;   /* bytes of data */
+    _Alignas(8) uint8_t data[];
+};
+
+struct ctl_mailbox {
+    _Atomic(struct ctl_mail *) head; /* newest first */
+    int fd;                          /* eventfd */
+};
+
+int ctl_mailbox_init(struct ctl_mailbox *box);
+/* Frees what nobody read. */
+void ctl_mailbox_fini(struct ctl_mailbox *box);
+/* A mail with `size` zeroed bytes of data; aborts on no memory (the machine is lost then). */
+struct ctl_mail *ctl_mail_new(enum ctl_mail_type type, uint64_t dpid, size_t size);
+/* Gives the mail away. Any thread. */
+void ctl_post(struct ctl_mailbox *box, struct ctl_mail *mail);
+/* All that waits, oldest first, as a list the caller frees mail by mail. The receiver's thread. */
+struct ctl_mail *ctl_mailbox_take(struct ctl_mailbox *box);
+
+#endif

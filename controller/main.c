@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * main.c - trivet-controller: command line, start, main loop, stop.
+ *
+ * Order of the start: configuration, bus segment (adopting what an earlier run left), topology from its
+ * rows, listeners, workers. The main thread then serves listeners, topology, bus publisher and signals
+ * in one poll loop.
+ */
+#include "controller.h"
+
+#include <argp.h>
+#include <czmq.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <trivet/clock.h>
+
+#include "topology/topology.h"
+
+#define PROGRAM "trivet-controller"
+#define LISTENERS_MAX 16
+
+/* ---- command line -------------------------------------------------------------------- */
+
+struct arguments {
+    struct sb_common common;
+    char *listen[LISTENERS_MAX]; /* borrowed from argv */
+    unsigned n_listen;
+    enum sb_policy policy; /* SB_policy_NONE: not given */
+    int workers;           /* -1: not given */
+};
+
+static const struct argp_option options[] = {
+    {"listen", 'l', "tcp:ADDR:PORT|unix:PATH", 0,
+     "Listen here; may be repeated (default tcp:127.0.0.1:6653 and tcp:127.0.0.1:6633)", 0},
+    {"policy", 'p', "NAME", 0, "shortest (default), learning or round-robin", 0},
+    {"workers", 'w', "N", 0, "Worker threads (default: cores - 1, at least 1)", 0},
+    {0},
+};
+
+static enum sb_policy
+policy_by_name(const char *name)
+{
+    static const enum sb_policy all[] = {SB_policy_SHORTEST, SB_policy_LEARNING,
+                                         SB_policy_ROUND_ROBIN};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(name, sb_policy_text(all[i])) == 0)
+            return all[i];
+    return SB_policy_NONE;
+}
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    char *end;
+    long n;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->common;
+        return 0;
+    case 'l':
+        if (a->n_listen == LISTENERS_MAX)
+            argp_error(state, "more than %d listen addresses", LISTENERS_MAX);
+        a->listen[a->n_listen++] = arg;
+        return 0;
+    case 'p':
+        a->policy = policy_by_name(arg);
+        if (a->policy == SB_policy_NONE)
+            argp_error(state, "unknown policy '%s': shortest, learning or round-robin", arg);
+        return 0;
+    case 'w':
+        n = strtol(arg, &end, 10);
+        if (*end != '\0' || n < 1 || n > 64)
+            argp_error(state, "--workers takes a number from 1 to 64, not '%s'", arg);
+        a->workers = (int)n;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument '%s'", arg);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- start ------------------------------------------------------------------------------ */
+
+void
+ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severity, uint64_t dpid,
+          uint32_t port, const char *format, ...)
+{
+    struct sb_event event = {
+        .t_ns = sb_now(), .dpid = dpid, .port = port, .kind = (uint8_t)kind,
+        .severity = (uint8_t)severity};
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(event.text, sizeof(event.text), format, args);
+    va_end(args);
+    sb_append(app->events, &event);
+    /* Hosts come by the thousand: they are in the ring, not in the log. */
+    if (kind != SB_event_kind_HOST_NEW)
+        sb_log(severity == SB_severity_INFO ? SB_LOG_INFO : SB_LOG_WARNING, "%s%s%s",
+               sb_event_kind_text(kind), ": ", event.text);
+}
+
+struct ctl_worker *
+ctl_worker_of(struct ctl_app *app, uint64_t dpid)
+{
+    return &app->workers[sb_shard_of(dpid, app->n_workers)];
+}
+
+static unsigned
+default_workers(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return cores > 65 ? 64 : cores > 2 ? (unsigned)cores - 1 : 1;
+}
+
+static int
+open_bus(struct ctl_app *app, const struct sb_common *common)
+{
+    static const enum sb_table_id ids[] = {SB_T_switch, SB_T_port, SB_T_link,     SB_T_host,
+                                           SB_T_mac,    SB_T_flow, SB_T_decision, SB_T_event};
+    struct sb_owner_table tables[sizeof(ids) / sizeof(ids[0])];
+    struct sb_owner_config config = {.instance = common->instance, .name = "controller",
+                                     .tables = tables, .n_tables = sizeof(ids) / sizeof(ids[0]),
+                                     .cold = common->cold};
+    char message[SB_MESSAGE_MAX];
+
+    for (size_t i = 0; i < config.n_tables; i++)
+        tables[i] = (struct sb_owner_table){
+            .id = ids[i],
+            .capacity = app->config->capacity[ids[i]],
+            .shards = sb_table_info(ids[i])->sharded ? (uint16_t)app->n_workers : 1,
+        };
+    if (sb_owner_open(&app->owner, &config, message) != SB_OK) {
+        sb_error("state bus: %s", message);
+        return -1;
+    }
+    if (message[0] != '\0')
+        sb_warning("state bus: %s", message);
+    app->events = sb_owner_table(app->owner, SB_T_event, 0);
+    sb_owner_phase(app->owner, SB_RESTORED);
+    return 0;
+}
+
+/* Flows of an earlier run are hearsay until their switch is back and has been asked. */
+static void
+mark_restored(struct ctl_app *app)
+{
+    for (unsigned i = 0; i < app->n_workers; i++) {
+        struct sb_table *flows = sb_owner_table(app->owner, SB_T_flow, i);
+
+        for (int64_t slot = -1; (slot = sb_next(flows, slot)) >= 0;) {
+            struct sb_flow row;
+
+            if (sb_get(flows, slot, &row) != SB_OK)
+                continue;
+            row.state = SB_flow_state_RESTORED;
+            sb_write(flows, slot, &row);
+        }
+    }
+}
+
+static int
+start_workers(struct ctl_app *app)
+{
+    for (unsigned i = 0; i < app->n_workers; i++)
+        if (ctl_worker_start(&app->workers[i], app, i) != 0) {
+            sb_error("worker %u: %s", i, strerror(errno));
+            return -1;
+        }
+    return 0;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+static void
+reload(struct ctl_app *app, const struct sb_common *common)
+{
+    struct sb_config *fresh;
+    char message[SB_CONFIG_MESSAGE_MAX];
+
+    if (sb_config_load(&fresh, common->config_path, message) != 0) {
+        sb_error("SIGHUP: %s; the old configuration stays", message);
+        return;
+    }
+    if (common->log_level < 0)
+        sb_log_level(fresh->log.level);
+    if (common->log_json < 0)
+        sb_log_json(fresh->log.json);
+    sb_info("SIGHUP: log settings taken over%s",
+            fresh->controller.policy != app->config->controller.policy ||
+                    fresh->controller.n_uplinks != app->config->controller.n_uplinks ||
+                    fresh->controller.workers != app->config->controller.workers
+                ? "; policy, uplinks and workers need a restart, which loses nothing"
+                : "");
+    sb_config_free(&fresh);
+}
+
+/* False: stop. */
+static bool
+take_signal(struct ctl_app *app, const struct sb_common *common, int fd)
+{
+    struct signalfd_siginfo info;
+
+    if (read(fd, &info, sizeof(info)) != sizeof(info))
+        return true;
+    if (info.ssi_signo == SIGHUP) {
+        reload(app, common);
+        return true;
+    }
+    sb_info("signal %u: stopping; the switches keep their rules", info.ssi_signo);
+    return false;
+}
+
+static void
+take_mail(struct ctl_app *app)
+{
+    struct ctl_mail *mail, *next;
+
+    for (mail = ctl_mailbox_take(&app->mailbox); mail != NULL; mail = next) {
+        next = mail->next;
+        if (mail->type == CTL_M_EVENT)
+            sb_append(app->events, mail->data);
+        else
+            ctl_topology_mail(app->topology, mail);
+        free(mail);
+    }
+}
+
+static void
+serve(struct ctl_app *app, const struct sb_common *common, struct ctl_listener *listeners,
+      unsigned n_listeners, int signals)
+{
+    struct pollfd fds[3 + LISTENERS_MAX] = {
+        {.fd = signals, .events = POLLIN},
+        {.fd = app->mailbox.fd, .events = POLLIN},
+        {.fd = sb_owner_fd(app->owner), .events = POLLIN},
+    };
+    bool go_on = true;
+
+    for (unsigned i = 0; i < n_listeners; i++)
+        fds[3 + i] = (struct pollfd){.fd = listeners[i].fd, .events = POLLIN};
+    while (go_on) {
+        int bus = sb_owner_pump(app->owner), topology = ctl_topology_run(app->topology);
+
+        if (poll(fds, 3 + n_listeners, bus < topology ? bus : topology) < 0 && errno != EINTR) {
+            sb_error("poll: %s", strerror(errno));
+            return;
+        }
+        if (fds[0].revents != 0)
+            go_on = take_signal(app, common, signals);
+        if (fds[1].revents != 0)
+            take_mail(app);
+        for (unsigned i = 0; i < n_listeners; i++)
+            if (fds[3 + i].revents != 0)
+                ctl_listener_run(app, &listeners[i]);
+    }
+}
+
+static int
+signal_fd(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) /* inherited by all threads */
+        return -1;
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct argp_child children[] = {{&sb_common_argp, 0, NULL, 0}, {0}};
+    static const struct argp argp = {options, parse, NULL,
+                                     "OpenFlow controller: switches connect, it decides and keeps "
+                                     "its state on the bus.",
+                                     children, NULL, NULL};
+    struct arguments a = {.workers = -1};
+    struct ctl_app app = {.mailbox.fd = -1};
+    struct ctl_listener listeners[LISTENERS_MAX];
+    unsigned n_listeners = 0, n_wanted;
+    char message[256], runtime_dir[256], *const *wanted;
+    int signals, status = EXIT_FAILURE;
+    bool running = false;
+
+    zsys_handler_set(NULL);
+    sb_common_version(PROGRAM);
+    argp_parse(&argp, argc, argv, 0, NULL, &a);
+    signals = signal_fd();
+    app.config = sb_common_start(&a.common, PROGRAM);
+    if (app.config == NULL || signals < 0)
+        return EXIT_FAILURE;
+    if (a.policy != SB_policy_NONE)
+        app.config->controller.policy = a.policy;
+    app.n_workers = a.workers > 0                       ? (unsigned)a.workers
+                    : app.config->controller.workers > 0 ? app.config->controller.workers
+                                                         : default_workers();
+    wanted = a.n_listen > 0 ? a.listen : app.config->controller.listen;
+    n_wanted = a.n_listen > 0 ? a.n_listen : app.config->controller.n_listen;
+    if (n_wanted > LISTENERS_MAX) {
+        sb_error("controller.listen: more than %d addresses", LISTENERS_MAX);
+        goto out;
+    }
+    for (; n_listeners < n_wanted; n_listeners++)
+        if (ctl_listen(&listeners[n_listeners], wanted[n_listeners], message, sizeof(message)) != 0) {
+            sb_error("listen %s", message);
+            goto out;
+        }
+    app.workers = calloc(app.n_workers, sizeof(*app.workers));
+    if (app.workers == NULL || ctl_mailbox_init(&app.mailbox) != 0 ||
+        open_bus(&app, &a.common) != 0 ||
+        sb_runtime_dir(a.common.instance, runtime_dir, sizeof(runtime_dir)) != SB_OK)
+        goto out;
+    for (unsigned i = 0; i < app.n_workers; i++)
+        if (ctl_mailbox_init(&app.workers[i].mailbox) != 0)
+            goto out;
+    mark_restored(&app);
+    if (ctl_topology_open(&app, runtime_dir) != 0 || start_workers(&app) != 0)
+        goto out;
+    running = true;
+    ctl_event(&app, SB_event_kind_START, SB_severity_INFO, 0, 0, "%s %s, policy %s, %u worker%s, %s",
+              PROGRAM, TRIVET_VERSION, sb_policy_text(app.config->controller.policy), app.n_workers,
+              app.n_workers == 1 ? "" : "s", sb_owner_warm(app.owner) ? "warm" : "cold");
+    for (unsigned i = 0; i < n_listeners; i++)
+        sb_info("listening on %s", listeners[i].spec);
+    sb_owner_phase(app.owner, SB_RUNNING);
+    serve(&app, &a.common, listeners, n_listeners, signals);
+    status = EXIT_SUCCESS;
+out:
+    for (unsigned i = 0; running && i < app.n_workers; i++)
+        ctl_worker_join(&app.workers[i]);
+    for (unsigned i = 0; i < n_listeners; i++)
+        ctl_listener_close(&listeners[i]);
+    ctl_topology_close(app.topology);
+    if (app.mailbox.fd >= 0)
+        ctl_mailbox_fini(&app.mailbox);
+    sb_owner_close(&app.owner);
+    free(app.workers);
+    sb_config_free(&app.config);
+    return status;
+}

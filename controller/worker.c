@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker.c - a worker thread: one epoll loop over its connections and its mailbox.
+ *
+ * A turn: wait, read each ready connection once (which decides its packet-ins), take the mail, run the
+ * timers when due, put one barrier behind each switch's new rules, write every dirty connection once.
+ * Bounded work per switch and turn: one read of at most CTL_RX_SIZE bytes.
+ */
+#include "controller.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <trivet/clock.h>
+
+#include "connection.h"
+#include "policy/policy.h"
+
+#define TICK_MS 100
+#define EVENTS_MAX 128
+
+/* ---- switches by dpid ------------------------------------------------------- */
+
+static uint32_t
+dpid_slot(const struct ctl_worker *worker, uint64_t dpid)
+{
+    uint64_t h = dpid * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (uint32_t)(h >> 32) & (worker->by_dpid_size - 1);
+}
+
+struct ctl_conn *
+ctl_worker_conn(struct ctl_worker *worker, uint64_t dpid)
+{
+    uint32_t mask = worker->by_dpid_size - 1;
+
+    for (uint32_t i = dpid_slot(worker, dpid); worker->by_dpid[i] != NULL; i = (i + 1) & mask)
+        if (worker->by_dpid[i]->features.dpid == dpid)
+            return worker->by_dpid[i];
+    return NULL;
+}
+
+static void
+insert_switch(struct ctl_worker *worker, struct ctl_conn *conn)
+{
+    uint32_t i = dpid_slot(worker, conn->features.dpid);
+
+    while (worker->by_dpid[i] != NULL)
+        i = (i + 1) & (worker->by_dpid_size - 1);
+    worker->by_dpid[i] = conn;
+}
+
+/* Makes the table anew; used to grow it and after a removal (rare: once a disconnect). */
+static void
+rehash_switches(struct ctl_worker *worker, uint32_t size)
+{
+    struct ctl_conn **table = calloc(size, sizeof(struct ctl_conn *));
+
+    if (table == NULL)
+        abort();
+    free(worker->by_dpid);
+    worker->by_dpid = table;
+    worker->by_dpid_size = size;
+    for (struct ctl_conn *conn = worker->conns; conn != NULL; conn = conn->next)
+        if (conn->registered)
+            insert_switch(worker, conn);
+}
+
+void
+ctl_worker_add_switch(struct ctl_worker *worker, struct ctl_conn *conn)
+{
+    conn->registered = true;
+    worker->n_switches++;
+    if (worker->n_switches * 2 > worker->by_dpid_size)
+        rehash_switches(worker, worker->by_dpid_size * 2);
+    else
+        insert_switch(worker, conn);
+}
+
+void
+ctl_worker_remove_switch(struct ctl_worker *worker, struct ctl_conn *conn)
+{
+    if (!conn->registered)
+        return;
+    conn->registered = false;
+    worker->n_switches--;
+    rehash_switches(worker, worker->by_dpid_size);
+}
+
+/* ---- events -------------------------------------------------------------------- */
+
+void
+ctl_worker_event(struct ctl_worker *worker, enum sb_event_kind kind, enum sb_severity severity,
+                 uint64_t dpid, uint32_t port, const char *format, ...)
+{
+    struct ctl_mail *mail = ctl_mail_new(CTL_M_EVENT, dpid, sizeof(struct sb_event));
+    struct sb_event *event = (void *)mail->data;
+    va_list args;
+
+    event->t_ns = worker->now_ns;
+    event->dpid = dpid;
+    event->port = port;
+    event->kind = (uint8_t)kind;
+    event->severity = (uint8_t)severity;
+    va_start(args, format);
+    vsnprintf(event->text, sizeof(event->text), format, args);
+    va_end(args);
+    ctl_post(&worker->app->mailbox, mail);
+}
+
+/* ---- mail ------------------------------------------------------------------------- */
+
+static bool
+port_carries(const struct ctl_net_port *port)
+{
+    return port->up && (port->type == SB_port_type_EDGE || port->type == SB_port_type_SHARED ||
+                        (port->type == SB_port_type_LINK && port->peer >= 0));
+}
+
+/* Rules that lead out of a port which no longer carries traffic as before must go. */
+static void
+compare_ports(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_net_switch *before,
+              const struct ctl_net_switch *after, const struct ctl_net *net_before,
+              const struct ctl_net *net_after)
+{
+    for (uint32_t i = 0; i < before->n_ports; i++) {
+        const struct ctl_net_port *old = &before->ports[i];
+        const struct ctl_net_port *new = ctl_net_port(after, old->port);
+        bool same = new != NULL && port_carries(new) && new->type == old->type &&
+                    (new->tree || !old->tree);
+
+        if (same && old->type == SB_port_type_LINK && old->peer >= 0)
+            same = net_before->switches[old->peer].dpid == net_after->switches[new->peer].dpid &&
+                   old->peer_port == new->peer_port;
+        if (!port_carries(old) || same)
+            continue;
+        sb_debug("switch %016lx: port %u carries traffic no more as before, its rules go",
+                 conn->features.dpid, old->port);
+        /* A link that left the tree still carries unicast; only what was learned over it goes. */
+        if (new == NULL || !port_carries(new) || new->type != old->type)
+            ctl_flow_delete_port(conn, old->port);
+        if (worker->policy->port_lost != NULL)
+            worker->policy->port_lost(worker, conn, old->port);
+    }
+}
+
+static void
+take_net(struct ctl_worker *worker, struct ctl_net *net)
+{
+    struct ctl_net *old = worker->net;
+
+    worker->net = net;
+    for (struct ctl_conn *conn = worker->conns; conn != NULL; conn = conn->next) {
+        const struct ctl_net_switch *before = conn->sw;
+
+        if (!conn->registered)
+            continue;
+        conn->sw_index = ctl_net_find(net, conn->features.dpid);
+        conn->sw = conn->sw_index < 0 ? NULL : &net->switches[conn->sw_index];
+        if (conn->sw != NULL && !conn->rr_loaded) {
+            conn->rr_counter = conn->sw->rr_counter;
+            conn->rr_loaded = true;
+        }
+        if (before != NULL && conn->sw != NULL && conn->state == CTL_READY)
+            compare_ports(worker, conn, before, conn->sw, old, net);
+    }
+    ctl_net_release(old);
+    ctl_pending_run(worker);
+}
+
+static void
+packet_out(struct ctl_worker *worker, const struct ctl_mail *mail)
+{
+    const struct ctl_mail_packet *packet = (const void *)mail->data;
+    struct ctl_conn *conn = ctl_worker_conn(worker, mail->dpid);
+    size_t head = sizeof(*packet) + packet->n_ports * sizeof(uint32_t);
+
+    if (conn == NULL || conn->state != CTL_READY)
+        return;
+    ctl_conn_packet_out(conn, OF_NO_BUFFER, packet->in_port, packet->ports, packet->n_ports,
+                        mail->data + head, mail->size - head);
+}
+
+static void
+take_host(struct ctl_worker *worker, const struct ctl_mail_host *host)
+{
+    if (host->flush)
+        ctl_flow_delete_mac(worker, host->mac);
+    if (host->gone)
+        ctl_host_forget(worker, host->mac);
+    else
+        ctl_host_set(worker, host->mac, host->dpid, host->port);
+}
+
+static void
+take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
+{
+    switch (mail->type) {
+    case CTL_W_ACCEPT: {
+        const struct ctl_mail_accept *accepted = (const void *)mail->data;
+        struct ctl_conn *conn = ctl_conn_new(worker, accepted->fd, accepted->address);
+
+        if (conn != NULL)
+            ctl_handshake_start(conn);
+        break;
+    }
+    case CTL_W_ADOPT: {
+        struct ctl_conn *conn;
+
+        memcpy(&conn, mail->data, sizeof(conn));
+        ctl_conn_adopt(worker, conn);
+        break;
+    }
+    case CTL_W_NET: {
+        struct ctl_net *net;
+
+        memcpy(&net, mail->data, sizeof(net));
+        take_net(worker, net);
+        break;
+    }
+    case CTL_W_HOST:
+        take_host(worker, (const void *)mail->data);
+        break;
+    case CTL_W_PACKET_OUT:
+        packet_out(worker, mail);
+        break;
+    case CTL_W_INSTALL:
+        ctl_flow_install(worker, ctl_worker_conn(worker, mail->dpid), (struct sb_flow *)mail->data,
+                         OF_NO_BUFFER);
+        break;
+    case CTL_W_STOP:
+        worker->stop = true;
+        break;
+    default:
+        sb_error("worker %u: mail of type %d is not for a worker, dropped", worker->index,
+                 mail->type);
+    }
+}
+
+/* ---- the loop -------------------------------------------------------------------------- */
+
+static void
+run_timers(struct ctl_worker *worker)
+{
+    struct ctl_conn *next;
+
+    for (struct ctl_conn *conn = worker->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (conn->state != CTL_CLOSED)
+            ctl_conn_timers(conn);
+    }
+    ctl_pending_run(worker);
+}
+
+static void
+end_turn(struct ctl_worker *worker)
+{
+    struct ctl_conn *conn;
+
+    while ((conn = worker->dirty) != NULL) {
+        worker->dirty = conn->next_dirty;
+        conn->is_dirty = false;
+        if (conn->state == CTL_CLOSED)
+            continue;
+        ctl_flow_barrier(conn);
+        ctl_conn_flush(conn);
+    }
+    while ((conn = worker->dead) != NULL) {
+        worker->dead = conn->next_dead;
+        ctl_conn_free(conn);
+    }
+}
+
+static void *
+run(void *arg)
+{
+    struct ctl_worker *worker = arg;
+    struct epoll_event events[EVENTS_MAX];
+    uint64_t next_tick = sb_mono();
+
+    while (!worker->stop) {
+        int n = epoll_wait(worker->epoll, events, EVENTS_MAX, TICK_MS);
+        struct ctl_mail *mail, *next;
+
+        worker->now_ns = sb_now();
+        worker->mono_ns = sb_mono();
+        for (int i = 0; i < n; i++) {
+            struct ctl_conn *conn = events[i].data.ptr;
+
+            if (conn == NULL || conn->state == CTL_CLOSED)
+                continue;
+            if (events[i].events & EPOLLOUT)
+                ctl_conn_flush(conn);
+            if (conn->state != CTL_CLOSED && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+                ctl_conn_readable(conn);
+        }
+        for (mail = ctl_mailbox_take(&worker->mailbox); mail != NULL; mail = next) {
+            next = mail->next;
+            take_mail(worker, mail);
+            free(mail);
+        }
+        if (worker->mono_ns >= next_tick) {
+            run_timers(worker);
+            next_tick = worker->mono_ns + TICK_MS * SB_MS;
+        }
+        end_turn(worker);
+    }
+    /* A clean stop says nothing to the switches: their rules stay and carry the traffic. */
+    while (worker->conns != NULL) {
+        worker->conns->state = CTL_CLOSED;
+        ctl_conn_free(worker->conns);
+    }
+    return NULL;
+}
+
+int
+ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+
+    worker->app = app;
+    worker->index = index;
+    worker->policy = ctl_policy_find(app->config->controller.policy);
+    worker->mac = sb_owner_table(app->owner, SB_T_mac, index);
+    worker->flow = sb_owner_table(app->owner, SB_T_flow, index);
+    worker->decision = sb_owner_table(app->owner, SB_T_decision, index);
+    worker->by_dpid_size = 64;
+    worker->by_dpid = calloc(worker->by_dpid_size, sizeof(struct ctl_conn *));
+    worker->hosts_size = 1024;
+    worker->hosts = calloc(worker->hosts_size, sizeof(*worker->hosts));
+    worker->rx = malloc(CTL_RX_SIZE + OF_MESSAGE_MAX + 1);
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    worker->now_ns = sb_now();
+    worker->mono_ns = sb_mono();
+    if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
+        worker->rx == NULL || worker->epoll < 0)
+        return -1;
+    /* the mailbox was set up before, so that mail could be posted already */
+    if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event) < 0)
+        return -1;
+    errno = pthread_create(&worker->thread, NULL, run, worker);
+    return errno == 0 ? 0 : -1;
+}
+
+void
+ctl_worker_join(struct ctl_worker *worker)
+{
+    ctl_post(&worker->mailbox, ctl_mail_new(CTL_W_STOP, 0, 0));
+    pthread_join(worker->thread, NULL);
+    for (uint32_t i = 0; i < CTL_PENDING_MAX; i++)
+        free(worker->pending[i].data);
+    ctl_net_release(worker->net);
+    ctl_mailbox_fini(&worker->mailbox);
+    close(worker->epoll);
+    free(worker->by_dpid);
+    free(worker->hosts);
+    free(worker->rx);
+}
