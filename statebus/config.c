@@ -259,6 +259,8 @@ choices(const char *key, char *ret, size_t size)
     }
 }
 
+#define TWICE "Mapping field already seen"
+
 /* libcyaml's words in ours: "Expecting MAPPING, got event: SCALAR" and the like. */
 static void
 reword(const char *reason, char *ret, size_t size)
@@ -285,7 +287,7 @@ reword(const char *reason, char *ret, size_t size)
         snprintf(ret, size, "give at most %u bytes, not '%.60s'", bound, strchr(reason, ':') + 2);
     } else if (!strncmp(reason, "STRING length <", 15)) {
         snprintf(ret, size, "give a value, not ''");
-    } else if (!strncmp(reason, "Mapping field already seen", 26)) {
+    } else if (!strncmp(reason, TWICE, strlen(TWICE))) {
         snprintf(ret, size, "this key is there twice");
     } else {
         snprintf(ret, size, "%.150s", reason);
@@ -299,12 +301,26 @@ refuse(struct document *doc, const struct complaint *c, cyaml_err_t error)
     const char *value = colon ? colon + 2 : "";
     size_t line = c->line ? c->line : 1, column = c->line ? c->column : 1;
     char words[128], text[160];
+    yaml_node_t *key = NULL;
 
-    choices(c->key, words, sizeof words);
+    /* For a wrong key libcyaml gives the position of the value before it. */
+    if (error == CYAML_ERR_INVALID_KEY) {
+        key = document_key(doc, c->key, value, 1);
+    } else if (!strncmp(c->reason, TWICE, strlen(TWICE))) {
+        const char *dot = strrchr(c->key, '.');
+
+        snprintf(text, sizeof text, "%.*s", dot ? (int)(dot - c->key) : 0, c->key);
+        key = document_key(doc, text, value, 2);
+    }
+    if (key) {
+        line = key->start_mark.line + 1;
+        column = key->start_mark.column + 1;
+    }
     if (error == CYAML_ERR_INVALID_KEY) {
         snprintf(text, sizeof text, "%s%s%.30s", c->key, c->key[0] ? "." : "", value);
         return document_error(doc, line, column, text, "unknown key");
     }
+    choices(c->key, words, sizeof words);
     if (words[0] && !strncmp(c->reason, "Invalid", 7))
         return document_error(doc, line, column, c->key, "give one of %s, not '%.60s'", words,
                               value);

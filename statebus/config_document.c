@@ -230,6 +230,22 @@ document_free(struct document *doc)
     doc->text = NULL;
 }
 
+/* The pair of a mapping whose key is these bytes; the nth one, from 1. NULL: there is none. */
+static yaml_node_pair_t *
+find_pair(struct document *doc, yaml_node_t *map, const char *name, size_t len, unsigned nth)
+{
+    if (map->type != YAML_MAPPING_NODE)
+        return NULL;
+    for (yaml_node_pair_t *pair = map->data.mapping.pairs.start; pair < map->data.mapping.pairs.top;
+         pair++) {
+        const char *key = node_text(yaml_document_get_node(&doc->yaml, pair->key));
+
+        if (key && strlen(key) == len && !memcmp(key, name, len) && !--nth)
+            return pair;
+    }
+    return NULL;
+}
+
 yaml_node_t *
 document_find(struct document *doc, const char *key_path)
 {
@@ -237,19 +253,19 @@ document_find(struct document *doc, const char *key_path)
 
     while (node && *key_path) {
         size_t len = strcspn(key_path, ".");
-        yaml_node_t *value = NULL;
+        yaml_node_pair_t *pair = find_pair(doc, node, key_path, len, 1);
 
-        if (node->type != YAML_MAPPING_NODE)
-            return NULL;
-        for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-             !value && pair < node->data.mapping.pairs.top; pair++) {
-            const char *key = node_text(yaml_document_get_node(&doc->yaml, pair->key));
-
-            if (key && strlen(key) == len && !memcmp(key, key_path, len))
-                value = yaml_document_get_node(&doc->yaml, pair->value);
-        }
-        node = value;
+        node = pair ? yaml_document_get_node(&doc->yaml, pair->value) : NULL;
         key_path += len + (key_path[len] == '.');
     }
     return node;
+}
+
+yaml_node_t *
+document_key(struct document *doc, const char *map_path, const char *key, unsigned nth)
+{
+    yaml_node_t *map = document_find(doc, map_path);
+    yaml_node_pair_t *pair = map ? find_pair(doc, map, key, strlen(key), nth) : NULL;
+
+    return pair ? yaml_document_get_node(&doc->yaml, pair->key) : NULL;
 }

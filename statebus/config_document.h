@@ -31,6 +31,9 @@ int document_load(struct document *doc, const char *path, char *message);
 void document_free(struct document *doc);
 /* The value node at a path of keys, "controller.workers", or NULL. */
 yaml_node_t *document_find(struct document *doc, const char *key_path);
+/* The nth key (from 1) of that name in the mapping at a path of keys, or NULL. */
+yaml_node_t *document_key(struct document *doc, const char *map_path, const char *key,
+                          unsigned nth);
 /* Fills the message with "FILE:LINE:COLUMN: key: ..."; line and column count from 1, line 0: the
  * file as a whole. Returns -1. */
 int document_error(struct document *doc, size_t line, size_t column, const char *key,
