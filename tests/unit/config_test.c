@@ -229,7 +229,7 @@ test_errors(void **state)
         {"controller: {listen: [tcp]}", ":1:23: controller.listen: 'tcp'"},
         /* twice */
         {"controller: {workers: 1, workers: 2}",
-         ":1:23: controller.workers: this key is there twice"},
+         ":1:26: controller.workers: this key is there twice"},
         {"log: {}\nlog: {}\n", ":2:1: log: this key is there twice"},
     /* round-robin's switches */
 #define RR "controller: {round-robin: {switches: "
