@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kill any service at any instant: traffic goes on, its state is there again within a second.
+load helper
+
+setup_file() { network pod shortest && trivet agents && pingall; }
+teardown_file() { finish; }
+
+ready_again() { [ "$(pid_of "$1")" != "$2" ] && [ "$(state_of "$1")" = 'running running' ]; }
+
+# no_loss SERVICE [COUNT]: kills it under a ping of 10 ms between installed flows
+no_loss() {
+    local service=$1 count=${2:-400} pid log=$BATS_TEST_TMPDIR/ping
+    in_host h1 ping -c 2 -i 0.2 -W 2 -q 10.0.0.3 >/dev/null # the flows are there
+    in_host h1 ping -i 0.01 -c "$count" -W 2 -q 10.0.0.3 >"$log" &
+    eventually 2 eval '[ -n "$(ip netns pids t-h1)" ]'
+    pid=$(pid_of "$service")
+    kill -9 "$pid"
+    eventually 2 ready_again "$service" "$pid"
+    wait %1 || true
+    cat "$log"
+    grep -q " $count received, 0% packet loss" "$log"
+}
+
+content() { # the doctor has nothing to complain about
+    run statebus doctor
+    echo "$output"
+    [ "$status" = 0 ]
+}
+
+rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
+
+@test "kill -9 of the controller: no ping lost, no flow touched, state warm within 1 s" {
+    rows flow '[.dpid, .eth_src, .eth_dst, .in_port, .output] | @csv' >"$BATS_TEST_TMPDIR/flows"
+    rows host '[.mac, .dpid, .port] | @csv' >"$BATS_TEST_TMPDIR/hosts"
+    rows link '[.dpid_a, .port_a, .dpid_b, .port_b, .state] | @csv' >"$BATS_TEST_TMPDIR/links"
+    for s in s1 s2 s3 s4; do flows $s; done | grep 'priority=100' | sort >"$BATS_TEST_TMPDIR/switches"
+    no_loss controller
+    eventually 1 content
+    rows host '[.mac, .dpid, .port] | @csv' | diff "$BATS_TEST_TMPDIR/hosts" -
+    rows link '[.dpid_a, .port_a, .dpid_b, .port_b, .state] | @csv' | diff "$BATS_TEST_TMPDIR/links" -
+    [ -z "$(comm -23 "$BATS_TEST_TMPDIR/flows" <(rows flow '[.dpid, .eth_src, .eth_dst, .in_port, .output] | @csv'))" ]
+    trivet wait
+    for s in s1 s2 s3 s4; do flows $s; done | grep 'priority=100' | sort | comm -23 "$BATS_TEST_TMPDIR/switches" - >"$BATS_TEST_TMPDIR/gone"
+    cat "$BATS_TEST_TMPDIR/gone"
+    [ ! -s "$BATS_TEST_TMPDIR/gone" ]
+}
+
+@test "kill -9 of pcapcheck: no ping lost, its flows are there again" {
+    before=$(rows observed '[.ip_a, .ip_b] | @csv' | wc -l)
+    [ "$before" -gt 0 ]
+    no_loss pcapcheck
+    [ "$(rows observed '[.ip_a, .ip_b] | @csv' | wc -l)" -ge "$before" ]
+    content
+}
+
+@test "kill -9 of an agent: no ping lost, the same agent is back" {
+    id() { statebus --owner agent.t-h1 dump agent --json | jq -r 'select(.self).id'; }
+    before=$(id)
+    no_loss agent.t-h1
+    [ -n "$before" ]
+    [ "$(id)" = "$before" ]
+    content
+}
+
+@test "kill -9 of the supervisor: no ping lost, nothing restarted" {
+    before=$(trivet status --json | jq -r .pid | tr '\n' ' ')
+    in_host h1 ping -i 0.01 -c 300 -W 2 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
+    kill -9 "$(cut -d' ' -f1 "$RUN/supervisor/pid")"
+    up
+    wait %1
+    grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
+    [ "$(trivet status --json | jq -r .pid | tr '\n' ' ')" = "$before" ]
+}
+
+@test "after a restart of the controller new pairs find each other" {
+    pid=$(pid_of controller)
+    kill -9 "$pid"
+    eventually 2 ready_again controller "$pid"
+    for s in s1 s2 s3 s4; do ovs-ofctl -O OpenFlow13 del-flows t-$s priority=100 2>/dev/null || true; done
+    pingall
+}
+
+@test "all services killed ten times under traffic" {
+    full_only
+    in_host h1 ping -i 0.01 -w 60 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        for service in controller pcapcheck agent.t-h1; do
+            pid=$(pid_of $service)
+            kill -9 "$pid"
+            eventually 12 ready_again $service "$pid"
+        done
+    done
+    kill -INT %1
+    wait %1 || true
+    cat "$BATS_TEST_TMPDIR/ping"
+    grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
+    content
+}

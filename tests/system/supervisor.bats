@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+# The supervisor: starts, watches and ends the services of its instance, and nothing else.
+load helper
+
+setup() { fresh; }
+teardown() { finish; }
+
+supervisor() { cut -d' ' -f1 "$RUN/supervisor/pid"; }
+restarts() { trivet status --json | jq -r --arg s "$1" 'select(.service == $s).restarts'; }
+runs_again() { # SERVICE OLD-PID: another process, ready
+    [ "$(pid_of "$1")" != "$2" ] && [ "$(state_of "$1")" = 'running running' ]
+}
+
+@test "up starts controller and pcapcheck, down ends them; both may be said twice" {
+    up
+    [ "$(state_of controller)" = 'running running' ]
+    [ "$(state_of pcapcheck)" = 'running running' ]
+    before=$(trivet status --json | jq -r .pid | tr '\n' ' ')
+    up
+    [ "$(trivet status --json | jq -r .pid | tr '\n' ' ')" = "$before" ]
+    supervisor=$(supervisor)
+    trivet down
+    for pid in $before $supervisor; do [ ! -e "/proc/$pid" ]; done
+    trivet down
+    run trivet status
+    [ "$status" = 1 ]
+    [[ $output == *"not up"*"trivet up"* ]]
+}
+
+@test "status --json has one object a service, and the bus has the same" {
+    up
+    trivet status --json | jq -es 'length == 2 and all(.[]; .service and .pid > 0 and .state == "running"
+        and (.incarnation | test("^[0-9a-f]{16}$")) and .restarts == 0 and .age_s >= 0 and .phase == "running")'
+    eventually 2 eval 'statebus dump service --json | jq -es "length == 2 and all(.[]; .state == \"running\" and .pid > 0)"'
+    [ "$(statebus dump service --json | jq -r 'select(.service == "controller").pid')" = "$(pid_of controller)" ]
+}
+
+@test "a killed service is started again at once and alone" {
+    topology diamond
+    up
+    trivet agents
+    for service in controller pcapcheck agent.t-h1 agent.t-h2; do
+        old=$(pid_of $service)
+        others=$(trivet status --json | jq -r --arg s $service 'select(.service != $s).pid' | tr '\n' ' ')
+        kill -9 "$old"
+        eventually 1.5 runs_again $service "$old"
+        [ "$(trivet status --json | jq -r --arg s $service 'select(.service != $s).pid' | tr '\n' ' ')" = "$others" ]
+        [ "$(restarts $service)" = 1 ]
+    done
+}
+
+@test "a hung service is killed and started again" {
+    up
+    old=$(pid_of pcapcheck)
+    kill -STOP "$old"
+    eventually 10 runs_again pcapcheck "$old"
+    grep -q 'pcapcheck: no heartbeat for .* killing' "$RUN/log/supervisor.log"
+}
+
+@test "a service that keeps dying is started later and later, the third time cold" {
+    up
+    for i in 1 2 3; do
+        old=$(pid_of pcapcheck)
+        kill -9 "$old"
+        eventually 3 runs_again pcapcheck "$old"
+    done
+    grep -q 'starting it again in 0 ms' "$RUN/log/supervisor.log"
+    grep -Eq 'starting it again in (2[5-9]|30)0 ms' "$RUN/log/supervisor.log"
+    grep -Eq 'starting it again in (5[0-9]|60)0 ms' "$RUN/log/supervisor.log"
+    grep -q 'three crashes in 30 s, starting it with --cold' "$RUN/log/supervisor.log"
+}
+
+@test "the services survive their supervisor, the next one adopts them" {
+    up
+    before=$(trivet status --json | jq -r .pid | tr '\n' ' ')
+    old=$(supervisor)
+    kill -9 "$old"
+    run trivet status
+    [ "$status" = 1 ]
+    [[ $output == *"run on: trivet up takes them over"* ]]
+    up
+    [ "$(supervisor)" != "$old" ]
+    [ "$(trivet status --json | jq -r .pid | tr '\n' ' ')" = "$before" ]
+    pid=$(pid_of pcapcheck) # an adopted service is no child, and watched all the same
+    kill -9 "$pid"
+    eventually 2 runs_again pcapcheck "$pid"
+}
+
+@test "down ends what a killed supervisor left" {
+    up
+    pids=$(trivet status --json | jq -r .pid)
+    kill -9 "$(supervisor)"
+    trivet down
+    for pid in $pids; do [ ! -e "/proc/$pid" ]; done
+}
+
+@test "only its own processes are ended: a reused pid is left alone" {
+    up
+    kill -9 "$(supervisor)" # its records stay
+    sleep 60 3>&- &
+    mine=$!
+    real=$(pid_of controller)
+    sed -i "1s/^[0-9]*/$mine/" "$RUN/supervisor/run/controller"
+    trivet down
+    kill -0 $mine
+    kill $mine
+    kill "$real"
+}
+
+@test "restart starts one service anew and waits for it" {
+    up
+    controller=$(pid_of controller) pcapcheck=$(pid_of pcapcheck)
+    trivet restart controller
+    [ "$(pid_of controller)" != "$controller" ]
+    [ "$(pid_of pcapcheck)" = "$pcapcheck" ]
+    run trivet restart nonsense
+    [ "$status" = 1 ]
+    [[ $output == *"no service 'nonsense'"*controller* ]]
+}
+
+@test "up with another policy restarts the controller and nothing else" {
+    up --policy learning
+    controller=$(pid_of controller) pcapcheck=$(pid_of pcapcheck)
+    up --policy shortest
+    [ "$(pid_of controller)" != "$controller" ]
+    [ "$(pid_of pcapcheck)" = "$pcapcheck" ]
+    tr '\0' ' ' <"/proc/$(pid_of controller)/cmdline" | grep -q -- '--policy shortest'
+}
+
+@test "agents run in the namespaces of their hosts and stop when told" {
+    topology diamond
+    up
+    trivet agents t-h1 t-h2
+    for h in t-h1 t-h2; do
+        [ "$(readlink "/proc/$(pid_of agent.$h)/ns/net")" = "$(ip netns exec $h readlink /proc/self/ns/net)" ]
+    done
+    pid=$(pid_of agent.t-h1)
+    trivet agents --stop t-h1
+    eventually 2 test ! -e "/proc/$pid"
+    [ "$(state_of agent.t-h2)" = 'running running' ]
+    run trivet agents t-nowhere
+    [ "$status" = 1 ]
+    [[ $output == *"no network namespace 't-nowhere'"* ]]
+}
+
+@test "an agent whose namespace is gone is given up, not started again and again" {
+    topology diamond
+    up
+    trivet agents t-h1
+    pid=$(pid_of agent.t-h1)
+    topology clean
+    kill -9 "$pid"
+    eventually 2 grep -q 'agent.t-h1: its namespace is gone' "$RUN/log/supervisor.log"
+    eventually 2 eval '[ -z "$(pid_of agent.t-h1)" ]'
+}
+
+@test "attach points a bridge at the controller and detach gives back what was" {
+    ovs-vsctl add-br t-mine -- set bridge t-mine datapath_type=netdev -- set-controller t-mine tcp:127.0.0.1:9 tcp:127.0.0.1:10
+    up
+    run trivet attach t-mine
+    [ "$status" = 0 ]
+    [ "$(ovs-vsctl get-controller t-mine)" = "$TRIVET_CONTROLLER" ]
+    [ "$(ovs-vsctl get-fail-mode t-mine)" = secure ]
+    trivet attach t-mine # again: the old values are not lost
+    eventually 5 eval 'statebus dump switch --json | grep -q "\"name\":\"t-mine\""'
+    trivet detach t-mine
+    [ "$(ovs-vsctl get-controller t-mine | sort -V | tr '\n' ' ')" = 'tcp:127.0.0.1:9 tcp:127.0.0.1:10 ' ]
+    [ -z "$(ovs-vsctl get-fail-mode t-mine)" ]
+    [ "$(ovs-vsctl get bridge t-mine external_ids)" = '{}' ]
+    run trivet detach t-mine
+    [ "$status" = 1 ]
+    run trivet attach t-nonsense
+    [ "$status" = 1 ]
+    [[ $output == *"no bridge 't-nonsense'"* ]]
+    ovs-vsctl del-br t-mine
+}
+
+@test "up tells of bridges that are not attached, and leaves them" {
+    ovs-vsctl add-br t-mine -- set bridge t-mine datapath_type=netdev
+    run up
+    [[ $output == *"not attached"*t-mine* ]]
+    [ -z "$(ovs-vsctl get-controller t-mine)" ]
+    ovs-vsctl del-br t-mine
+}
+
+@test "logs shows each service's lines" {
+    up
+    run trivet logs supervisor
+    [[ $output == *"controller: started, pid $(pid_of controller)"* ]]
+    [ -n "$(trivet logs controller)" ]
+    run trivet logs nonsense
+    [ "$status" = 1 ]
+}
+
+@test "it runs installed, from any directory" {
+    prefix=$BATS_TEST_TMPDIR/usr
+    cmake --install "$ROOT/build/$TRIVET_BUILD" --prefix "$prefix" >/dev/null
+    cd /
+    installed() { env TRIVET_BUILD=none "$prefix/bin/trivet" --instance "$INSTANCE" "$@" 3>&-; }
+    installed up --listen "$TRIVET_CONTROLLER" --topology diamond
+    [ "$(readlink "/proc/$(pid_of controller)/exe")" = "$(readlink -f "$(find "$prefix" -name trivet-controller -type f)")" ]
+    installed wait
+    installed down
+}
+
+@test "up --topology and wait: settled means all switches ready and all links up" {
+    up --topology pod
+    run trivet wait --timeout 15
+    [ "$status" = 0 ]
+    [[ $output == *"settled: 4 switches, 4 links"* ]]
+    run trivet up --topology nonsense
+    [ "$status" = 1 ]
+    [[ $output == *"no topology 'nonsense'"*diamond* ]]
+}
+
+@test "wait gives up after its time-out and says what is missing" {
+    topology diamond
+    up
+    kill -STOP "$(pid_of controller)"
+    ovs-vsctl add-br t-s9 -- set bridge t-s9 datapath_type=netdev -- set-controller t-s9 "$TRIVET_CONTROLLER"
+    run trivet wait --timeout 2
+    kill -CONT "$(pid_of controller)"
+    ovs-vsctl del-br t-s9
+    [ "$status" = 1 ]
+    [[ $output == *"not settled after 2 s"*"5 switches ready"* ]]
+}
+
+@test "two instances run side by side and end apart" {
+    up
+    other() { "$ROOT/env/trivet" --instance bats2 "$@" 3>&-; }
+    TRIVET_CONTROLLER=tcp:127.0.0.1:16654 other up --listen tcp:127.0.0.1:16654
+    pid=$(pid_of controller)
+    other down
+    kill -0 "$pid"
+    rm -rf --one-file-system /run/trivet/bats2
+    rm -f /dev/shm/trivet.bats2.*
+}
+
+@test "wrong usage exits with 2 and says what is wrong" {
+    for arguments in '' 'nonsense' '--instance bad/name up' 'up --nonsense' 'up --policy' 'wait --timeout soon' 'restart'; do
+        run "$ROOT/env/trivet" $arguments
+        [ "$status" = 2 ]
+        [ -n "$output" ]
+    done
+    run trivet --help
+    [ "$status" = 0 ]
+    run trivet --version
+    [[ $output == trivet\ * ]]
+}
