@@ -85,9 +85,9 @@ print_text(const struct sb_segment_info *info, const struct sb_reader *reader)
     if (info->heartbeat_age_ns > UINT64_C(86400) * 1000000000)
         snprintf(beat, sizeof beat, "> 1 day");
     bytes_text(info->size, memory);
-    printf("%-12s", info->owner);
-    if (strlen(info->owner) > 12) /* a long name has a line of its own */
-        printf("\n%-12s", "");
+    printf("%-11s", info->owner);
+    if (strlen(info->owner) > 11) /* a long name has a line of its own */
+        printf("\n%-11s", "");
     printf(" %-9s %-10s %7" PRIu32 "  %016" PRIx64 " %10s %10s\n", sb_liveness_text(info->liveness),
            sb_phase_text(info->phase), info->pid, info->incarnation, beat, memory);
     print_tables(reader);
@@ -102,7 +102,7 @@ tool_ls(const struct tool *tool)
     if (!owners_find(tool, &owners))
         return EXIT_FAILED;
     if (!tool->json)
-        printf("%-12s %-9s %-10s %7s  %-16s %10s %10s\n", "OWNER", "LIVENESS", "PHASE", "PID",
+        printf("%-11s %-9s %-10s %7s  %-16s %10s %10s\n", "OWNER", "LIVENESS", "PHASE", "PID",
                "INCARNATION", "HEARTBEAT", "MEMORY");
     for (unsigned i = 0; i < owners.n; i++) {
         char message[SB_MESSAGE_MAX];
@@ -122,7 +122,7 @@ tool_ls(const struct tool *tool)
             putchar('\n');
             json_decref(object);
         } else if (error < 0) {
-            printf("%-12s %s\n", owners.names[i], message);
+            printf("%-11s %s\n", owners.names[i], message);
         } else if (tool->json) {
             print_json(&info, reader);
         } else {

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+# The statebus tool against a real owner: `statebus services` with lines piped into it.
+load helper
+
+setup() {
+    INSTANCE=bats-statebus
+    export TRIVET_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+    SEGMENT=/dev/shm/trivet.$INSTANCE.supervisor
+    rm -f "$SEGMENT"
+    PIDS=()
+}
+
+teardown() {
+    exec 9>&- || true
+    for pid in "${PIDS[@]}"; do slay "$pid"; done
+    rm -f "$SEGMENT"
+}
+
+# `statebus services`, fed through file descriptor 9
+services() {
+    rm -f "$BATS_TEST_TMPDIR/feed"
+    mkfifo "$BATS_TEST_TMPDIR/feed"
+    "$(tool statebus)" --instance $INSTANCE services "$@" <"$BATS_TEST_TMPDIR/feed" 2>>"$BATS_TEST_TMPDIR/log" 3>&- &
+    OWNER=$!
+    PIDS+=("$OWNER")
+    exec 9>"$BATS_TEST_TMPDIR/feed"
+}
+slay() { kill -KILL "$1" 2>/dev/null && wait "$1" 2>/dev/null || true; }
+say() { printf '%s\n' "$@" >&9; }
+
+alive() { [ "$(statebus ls --json 2>/dev/null | jq -r 'select(.owner == "supervisor").liveness')" = "${1:-alive}" ]; }
+rows() { statebus dump service --json 2>/dev/null | jq -r '[.owner, .service, .pid, .state, .restarts] | join(" ")'; }
+rows_are() { [ "$(rows)" = "$1" ]; }
+
+@test "usage errors exit 2 and say what there is; no instance exits 1 and says what to do" {
+    run statebus
+    [ "$status" = 2 ]
+    run statebus no-such-thing
+    [ "$status" = 2 ]
+    run statebus dump
+    [ "$status" = 2 ]
+    run statebus dump mak
+    [ "$status" = 2 ]
+    [[ $output == *"no such table: mak; there are switch port "* ]]
+    run statebus dump mac more
+    [ "$status" = 2 ]
+    run statebus services --json
+    [ "$status" = 2 ]
+    run statebus watch --for never
+    [ "$status" = 2 ]
+    for c in ls 'dump mac' watch doctor; do
+        # shellcheck disable=SC2086
+        run statebus $c
+        [ "$status" = 1 ]
+        [[ $output == *"no owner in $TRIVET_RUNTIME_DIR; start trivet up"* ]]
+    done
+    statebus --version | grep -q '^statebus [0-9]'
+    statebus --help | grep -q 'dump TABLE'
+}
+
+@test "services publishes its lines; ls and dump show them; bad lines are skipped with a warning" {
+    services
+    say 'controller 123 running 0' 'agent.h1 77 starting 2' 'rubbish' 'x 1 flying 0' 'y -1 running 0' \
+        'z 99999999999 running 0' '../q 1 running 0' '- nobody' "$(head -c 1000 /dev/zero | tr '\0' a) 1 running 0" ''
+    eventually 5 rows_are $'supervisor agent.h1 77 starting 2\nsupervisor controller 123 running 0'
+    [ "$(grep -c 'warning services: line .* skipped: ' "$BATS_TEST_TMPDIR/log")" = 7 ]
+    # ls: at most 80 columns of text, whole as JSON
+    statebus ls | awk 'length > 80 { exit 1 }'
+    statebus ls | grep -q '^  service 2/128$'
+    statebus ls --json | jq -e --argjson pid "$OWNER" '.owner == "supervisor" and .liveness == "alive"
+        and .phase == "running" and .pid == $pid and .tables.service.rows == 2
+        and .heartbeat_age_ns < 1e9 and (.incarnation | test("^[0-9a-f]{16}$"))'
+    # dump: aligned text, times of day, and the owner first in JSON
+    statebus dump service | head -1 | grep -Eq '^service +started_ns +pid +restarts +state$'
+    statebus dump service | grep -Eq '^controller +[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}  123 +0  running$'
+    statebus dump service --json | grep -q '^{"owner":"supervisor","service":"agent.h1","started_ns":[0-9]*,'
+    run statebus dump mac
+    [ "$status" = 1 ]
+    [[ $output == *"no owner holds the table mac"* ]]
+    run statebus dump service --owner nobody
+    [ "$status" = 1 ]
+}
+
+@test "started_ns changes with the pid and with nothing else" {
+    started() { statebus dump service --json | jq -r .started_ns; }
+    services
+    say 'a 10 starting 0'
+    eventually 5 rows_are 'supervisor a 10 starting 0'
+    first=$(started)
+    say 'a 10 running 0'
+    eventually 5 rows_are 'supervisor a 10 running 0'
+    [ "$(started)" = "$first" ]
+    say 'a 0 backoff 1'
+    eventually 5 rows_are 'supervisor a 0 backoff 1'
+    [ "$(started)" = 0 ]
+    say 'a 11 starting 1'
+    eventually 5 rows_are 'supervisor a 11 starting 1'
+    [ "$(started)" -gt "$first" ]
+}
+
+@test "watch shows what is there, then each change" {
+    services
+    say 'a 10 running 0' 'b 11 running 0'
+    eventually 5 alive
+    statebus watch service --json >"$BATS_TEST_TMPDIR/json" &
+    json=$!
+    "$(tool statebus)" --instance $INSTANCE watch >"$BATS_TEST_TMPDIR/text" 3>&- &
+    text=$!
+    PIDS+=("$json" "$text")
+    seen() { [ "$(wc -l <"$BATS_TEST_TMPDIR/$1")" = "$2" ]; }
+    eventually 5 seen json 2
+    eventually 5 seen text 2
+    say 'a 10 hung 0' '- b' 'c 12 starting 0' 'a 10 hung 0'
+    eventually 5 seen json 5
+    eventually 5 seen text 5
+    [ "$(sort "$BATS_TEST_TMPDIR/json" | jq -c '[.op, .owner, .table, .row.service, .row.state]' | sort)" = "$(sort <<'END'
+["put","supervisor","service","a","running"]
+["put","supervisor","service","b","running"]
+["put","supervisor","service","a","hung"]
+["remove","supervisor","service","b","running"]
+["put","supervisor","service","c","starting"]
+END
+    )" ]
+    grep -Eq '^[0-9:.]{12} ~ supervisor service service=a state=running>hung$' "$BATS_TEST_TMPDIR/text"
+    grep -Eq '^[0-9:.]{12} - supervisor service service=b$' "$BATS_TEST_TMPDIR/text"
+    grep -Eq '^[0-9:.]{12} \+ supervisor service service=c started_ns=[0-9:.]{12} pid=12 restarts=0 state=starting$' "$BATS_TEST_TMPDIR/text"
+    # A new incarnation with the same rows is no change.
+    slay "$OWNER"
+    services
+    say 'd 1 running 0'
+    eventually 5 seen text 6
+    grep -q 'service=d' "$BATS_TEST_TMPDIR/text"
+    # SIGINT is a clean end. (A shell's background job ignores it, so SIGTERM stands in.)
+    kill -TERM "$text"
+    wait "$text"
+}
+
+@test "watch ends with --for, and when nobody reads it any more" {
+    services
+    say 'a 10 running 0'
+    eventually 5 alive
+    begin=${EPOCHREALTIME/./}
+    statebus watch --for 0.5 >"$BATS_TEST_TMPDIR/out"
+    ((${EPOCHREALTIME/./} - begin >= 500000 && ${EPOCHREALTIME/./} - begin < 3000000))
+    [ -s "$BATS_TEST_TMPDIR/out" ]
+    # The reader goes after one line; no further change comes, yet watch ends by itself.
+    timeout 5 bash -c "'$(tool statebus)' --instance $INSTANCE watch | head -1; exit \${PIPESTATUS[0]}" 3>&-
+}
+
+@test "rows survive kill -9 of their owner, and a clean end" {
+    services
+    say 'a 10 running 0'
+    eventually 5 rows_are 'supervisor a 10 running 0'
+    slay "$OWNER"
+    eventually 5 alive dead
+    run statebus dump service
+    [ "$status" = 0 ]
+    [[ $output == *"supervisor is dead: its rows are those of its last moment"* ]]
+    before=$(statebus ls --json | jq -r .incarnation)
+    services
+    eventually 5 alive
+    rows_are 'supervisor a 10 running 0'
+    [ "$(statebus ls --json | jq -r .incarnation)" != "$before" ]
+    exec 9>&- # end of input
+    wait "$OWNER"
+    services --cold
+    eventually 5 alive
+    rows_are ''
+}
+
+@test "a second services of the same instance is refused and names the first" {
+    services
+    eventually 5 alive
+    run statebus services </dev/null
+    [ "$status" = 1 ]
+    [[ $output == *"already running as process $OWNER"* ]]
+}
+
+@test "doctor is content, and finds what is wrong" {
+    services
+    say 'a 10 running 0'
+    eventually 5 alive
+    statebus doctor | tee "$BATS_TEST_TMPDIR/out"
+    grep -q '^ok   supervisor: a subscriber was in sync after ' "$BATS_TEST_TMPDIR/out"
+    statebus doctor --json | jq -es 'length >= 6 and all(.level != "fail" and has("what") and has("why") and has("do"))'
+
+    failing() { run statebus doctor; [ "$status" = 1 ] && [[ $output == *"fail $1"* ]]; }
+    chmod 0755 "$TRIVET_RUNTIME_DIR"
+    failing "runtime directory: $TRIVET_RUNTIME_DIR has mode 0755, not 0750; chmod 0750 $TRIVET_RUNTIME_DIR"
+    chmod 0750 "$TRIVET_RUNTIME_DIR"
+    chmod 0644 "$SEGMENT"
+    failing "supervisor: segment has mode 0644, not 0640; chmod 0640 $SEGMENT"
+    chmod 0640 "$SEGMENT"
+    statebus doctor
+    kill -STOP "$OWNER"
+    eventually 5 alive stalled
+    failing "supervisor: pid $OWNER holds its lock but its heartbeat is "
+    kill -CONT "$OWNER"
+    eventually 5 alive
+    eventually 2 statebus doctor
+    slay "$OWNER"
+    eventually 5 alive dead
+    failing 'supervisor: not running'
+    # A segment that is none of ours: refused, never read.
+    head -c 8192 /dev/urandom >"$SEGMENT"
+    failing 'supervisor: '
+    run statebus ls
+    [ "$status" = 1 ]
+}
+
+@test "doctor warns of bridges that forget their flows without a controller" {
+    command -v ovs-vsctl && ovs-vsctl --timeout=2 show >/dev/null || skip "no Open vSwitch"
+    services
+    eventually 5 alive
+    ovs-vsctl --may-exist add-br t-sbd -- set bridge t-sbd datapath_type=netdev -- set-controller t-sbd tcp:127.0.0.1:1
+    run statebus doctor
+    ovs-vsctl set-fail-mode t-sbd secure
+    first=$output
+    run statebus doctor
+    ovs-vsctl del-br t-sbd
+    [[ $first == *"warn bridge t-sbd: fail mode is standalone"*"ovs-vsctl set-fail-mode t-sbd secure"* ]]
+    [[ $output != *"bridge t-sbd"* ]]
+}
+
+@test "check-config says where a file is wrong" {
+    printf 'controller:\n  polcy: shortest\n' >"$BATS_TEST_TMPDIR/bad.yaml"
+    run statebus --config "$BATS_TEST_TMPDIR/bad.yaml" check-config
+    [ "$status" = 1 ]
+    [[ $output == *"bad.yaml:2:3: controller.polcy: unknown key"* ]]
+    echo 'controller: {policy: learning}' >"$BATS_TEST_TMPDIR/good.yaml"
+    statebus --config "$BATS_TEST_TMPDIR/good.yaml" check-config | grep -q 'good.yaml: ok'
+}
