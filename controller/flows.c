@@ -184,15 +184,15 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
 {
     uint64_t hash;
     int64_t slot;
+    bool known;
 
     if (conn == NULL || conn->state != CTL_READY)
         return;
     hash = sb_hash(worker->flow, row);
     slot = sb_find_hashed(worker->flow, row, hash);
-    if (slot >= 0) {
-        const struct sb_flow *old = sb_peek(worker->flow, slot);
-
-        row->cookie = old->cookie;
+    known = slot >= 0;
+    if (known) {
+        row->cookie = ((const struct sb_flow *)sb_peek(worker->flow, slot))->cookie;
     } else {
         slot = sb_slot_for(worker->flow, row, hash);
         if (slot < 0)
@@ -205,7 +205,10 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
     row->barrier_ns = 0;
     if (!send_row(conn, row, OFPFC_ADD, buffer_id))
         return;
-    slot = sb_put_hashed(worker->flow, row, hash);
+    if (known)
+        sb_write(worker->flow, slot, row);
+    else
+        slot = sb_put_hashed(worker->flow, row, hash);
     if (slot >= 0)
         remember_unconfirmed(conn, (uint32_t)slot);
     worker->counters.flows++;
@@ -249,11 +252,12 @@ ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
     conn->barriers_first = i + 1;
     while ((int32_t)(end - conn->unconfirmed_first) > 0) {
         int64_t slot = conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)];
+        const struct sb_flow *sent = sb_peek(worker->flow, slot);
         struct sb_flow row;
 
-        if (sb_get(worker->flow, slot, &row) != SB_OK || row.dpid != conn->features.dpid ||
-            row.state != SB_flow_state_SENT)
+        if (sent == NULL || sent->state != SB_flow_state_SENT || sent->dpid != conn->features.dpid)
             continue;
+        row = *sent;
         row.state = SB_flow_state_INSTALLED;
         row.barrier_ns = worker->now_ns;
         sb_write(worker->flow, slot, &row);
