@@ -64,7 +64,7 @@ parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--log-level '%s': give error, warning, info or debug", arg);
         return 0;
     case OPTION_LOG_FORMAT:
-        if (strcmp(arg, "text") && strcmp(arg, "json"))
+        if (strcmp(arg, "text") != 0 && strcmp(arg, "json") != 0)
             argp_error(state, "--log-format '%s': give text or json", arg);
         common->log_json = !strcmp(arg, "json");
         return 0;

@@ -251,7 +251,7 @@ choices(const char *key, char *ret, size_t size)
 
     ret[0] = 0;
     for (size_t i = 0; i < N(words); i++) {
-        if (strcmp(key, words[i].key))
+        if (strcmp(key, words[i].key) != 0)
             continue;
         for (size_t j = 0; j < words[i].n && used < size; j++)
             used += (size_t)snprintf(ret + used, size - used, "%s%s", j ? ", " : "",
@@ -389,7 +389,7 @@ listen_ok(const char *text)
 
     if (!strncmp(text, "unix:", 5))
         return text[5];
-    if (strncmp(text, "tcp:", 4) && strncmp(text, "ssl:", 4))
+    if (strncmp(text, "tcp:", 4) != 0 && strncmp(text, "ssl:", 4) != 0)
         return false;
     port = strrchr(text, ':') + 1;
     return port - text > 5 && parse_number(port, &number) && number <= UINT16_MAX;

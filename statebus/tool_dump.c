@@ -77,7 +77,7 @@ keep(struct rows *rows, const char *owner, const void *bytes)
     if (!rows->rows[rows->n].bytes)
         return false;
     memcpy(rows->rows[rows->n].bytes, bytes, size);
-    if (rows->n && strcmp(rows->rows[0].owner, owner))
+    if (rows->n && strcmp(rows->rows[0].owner, owner) != 0)
         rows->owners_differ = true;
     rows->n++;
     return true;
@@ -196,6 +196,8 @@ tool_dump(const struct tool *tool)
         print_json(&rows);
     else if (rows.n)
         ok = print_text(&rows);
+    else if (holders)
+        fprintf(stderr, "%s: no rows\n", tool->arguments[0]);
     for (size_t i = 0; i < rows.n; i++)
         free(rows.rows[i].bytes);
     free(rows.rows);

@@ -140,15 +140,15 @@ cell_text(enum sb_table_id id, const struct sb_column *column, const void *row, 
         name = number_name(column->name, value);
         if (name)
             snprintf(ret, CELL_MAX, "%s", name);
-        else if (!strcmp(column->name, "eth_type") && value)
+        else if (!strcmp(column->name, "eth_type") != 0 && value)
             snprintf(ret, CELL_MAX, "0x%04" PRIx64, value);
         else if (!strcmp(column->unit, "ns") && !column->is_signed && value > 100000000 * SB_SECOND)
             clock_text(value, ret); /* since 1973: no duration is that long */
         else if (!strcmp(column->unit, "ns") && (column->is_signed || value))
             duration_text((int64_t)value, ret);
-        else if (value || (strcmp(column->unit, "ns") && strcmp(column->name, "vlan") &&
-                           strcmp(column->name, "vni") && strcmp(column->name, "group") &&
-                           strcmp(column->name, "eth_type")))
+        else if (value || (strcmp(column->unit, "ns") != 0 && strcmp(column->name, "vlan") != 0 &&
+                           strcmp(column->name, "vni") != 0 && strcmp(column->name, "group") != 0 &&
+                           strcmp(column->name, "eth_type") != 0))
             sb_column_text(column, row, ret, CELL_MAX);
         break;
     case SB_HEX16:
