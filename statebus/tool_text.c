@@ -140,7 +140,7 @@ cell_text(enum sb_table_id id, const struct sb_column *column, const void *row, 
         name = number_name(column->name, value);
         if (name)
             snprintf(ret, CELL_MAX, "%s", name);
-        else if (!strcmp(column->name, "eth_type") != 0 && value)
+        else if (!strcmp(column->name, "eth_type") && value)
             snprintf(ret, CELL_MAX, "0x%04" PRIx64, value);
         else if (!strcmp(column->unit, "ns") && !column->is_signed && value > 100000000 * SB_SECOND)
             clock_text(value, ret); /* since 1973: no duration is that long */

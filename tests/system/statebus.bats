@@ -102,7 +102,7 @@ rows_are() { [ "$(rows)" = "$1" ]; }
     services
     say 'a 10 running 0' 'b 11 running 0'
     eventually 5 alive
-    statebus watch service --json >"$BATS_TEST_TMPDIR/json" &
+    "$(tool statebus)" --instance $INSTANCE watch service --json >"$BATS_TEST_TMPDIR/json" 3>&- &
     json=$!
     "$(tool statebus)" --instance $INSTANCE watch >"$BATS_TEST_TMPDIR/text" 3>&- &
     text=$!
