@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bus.c - the checker on the state bus: follows the controller's tables, owns observed, verdict,
+ * event.
+ *
+ * A restart is warm: a flow seen again goes on from its row, and a verdict on the same decision
+ * keeps its counts, so that a fail is not forgotten because the checker was restarted. Main thread
+ * only.
+ */
+#include "pcapcheck.h"
+
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <trivet/config.h>
+#include <trivet/log.h>
+#include <trivet/statebus.h>
+
+#define ADOPTED_MAX 4096
+#define OBSERVED_KEY 45 /* bytes of the key columns; pc_flow_key begins with the same */
+_Static_assert(offsetof(struct sb_observed, tcp_state) == OBSERVED_KEY, "key of table observed");
+_Static_assert(offsetof(struct pc_flow_key, pad) == OBSERVED_KEY, "same order, same sizes");
+
+struct pc_bus {
+    struct pc_engine *e;                         /* borrowed */
+    struct sb_owner *owner;                      /* owned; NULL: only following */
+    struct sb_subscriber *subscriber;            /* owned */
+    struct sb_table *observed, *verdict, *event; /* borrowed from owner */
+    struct sb_verdict *adopted;                  /* owned; verdicts of an earlier incarnation */
+    unsigned n_adopted;
+    uint64_t ring_lost;
+    uint64_t expire_ns;
+    enum sb_verdict_result last; /* of the whole network, when it was last told */
+};
+
+static void
+on_change(void *arg, const struct sb_change *change)
+{
+    struct pc_bus *bus = arg;
+
+    pc_net_change(&bus->e->net, change->table, change->row, change->old, sb_now());
+}
+
+static void
+adopt_flow(void *arg, struct pc_flow *f)
+{
+    struct pc_bus *bus = arg;
+    struct sb_observed row = {0};
+    int64_t slot;
+
+    memcpy(&row, &f->key, OBSERVED_KEY);
+    slot = sb_find(bus->observed, &row);
+    if (slot < 0 || sb_get(bus->observed, slot, &row) != SB_OK || row.last_ns > sb_now())
+        return;
+    f->packets[0] = (uint32_t)row.packets_ab;
+    f->packets[1] = (uint32_t)row.packets_ba;
+    f->bytes[0] = row.bytes_ab;
+    f->bytes[1] = row.bytes_ba;
+    f->first_ns = row.first_ns;
+    f->fct_ns = row.fct_ns;
+    f->retransmits = row.retransmits;
+    if (row.verdict <= SB_verdict_result_FAIL)
+        f->verdict = row.verdict;
+}
+
+static void
+adopt_verdicts(struct pc_bus *bus)
+{
+    int64_t slot = -1;
+
+    bus->adopted = calloc(ADOPTED_MAX, sizeof *bus->adopted);
+    if (!bus->adopted)
+        return;
+    while ((slot = sb_next(bus->verdict, slot)) >= 0 && bus->n_adopted < ADOPTED_MAX) {
+        struct sb_verdict *v = &bus->adopted[bus->n_adopted];
+
+        if (sb_get(bus->verdict, slot, v) == SB_OK && v->result <= SB_verdict_result_FAIL)
+            bus->n_adopted++;
+    }
+}
+
+static int
+open_owner(struct pc_bus *bus, const char *instance, const struct sb_config *config, bool cold,
+           char *message)
+{
+    const struct sb_owner_table tables[] = {
+        {.id = SB_T_observed, .capacity = config->capacity[SB_T_observed]},
+        {.id = SB_T_verdict, .capacity = config->capacity[SB_T_verdict]},
+        {.id = SB_T_event, .capacity = config->capacity[SB_T_event]},
+    };
+    struct sb_owner_config c = {.instance = instance,
+                                .name = "pcapcheck",
+                                .tables = tables,
+                                .n_tables = sizeof tables / sizeof tables[0],
+                                .cold = cold};
+    int error = sb_owner_open(&bus->owner, &c, message);
+
+    if (error)
+        return error;
+    if (*message)
+        sb_info("bus: %s", message);
+    bus->observed = sb_owner_table(bus->owner, SB_T_observed, 0);
+    bus->verdict = sb_owner_table(bus->owner, SB_T_verdict, 0);
+    bus->event = sb_owner_table(bus->owner, SB_T_event, 0);
+    adopt_verdicts(bus);
+    bus->e->flows.adopt = adopt_flow;
+    bus->e->flows.adopt_arg = bus;
+    sb_owner_phase(bus->owner, SB_RESTORED);
+    return 0;
+}
+
+static void
+watch(int epoll, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int
+pc_bus_open(struct pc_bus **ret, struct pc_engine *e, const char *instance,
+            const struct sb_config *config, bool cold, bool observe, int epoll, char *message)
+{
+    const uint64_t tables = UINT64_C(1) << SB_T_port | UINT64_C(1) << SB_T_link |
+                            UINT64_C(1) << SB_T_switch | UINT64_C(1) << SB_T_flow |
+                            UINT64_C(1) << SB_T_decision;
+    struct pc_bus *bus = calloc(1, sizeof *bus);
+    int error;
+
+    if (!bus) {
+        snprintf(message, 256, "no memory");
+        return -1;
+    }
+    bus->e = e;
+    if (!observe) {
+        error = open_owner(bus, instance, config, cold, message);
+        if (error == SB_EOWNED)
+            sb_info("bus: %s; not publishing", message);
+        else if (error) {
+            pc_bus_close(&bus);
+            return -1;
+        }
+    }
+    if (sb_subscribe(&bus->subscriber, instance, "controller", tables, on_change, bus, message)) {
+        pc_bus_close(&bus);
+        return -1;
+    }
+    watch(epoll, sb_subscriber_fd(bus->subscriber));
+    if (bus->owner)
+        watch(epoll, sb_owner_fd(bus->owner));
+    pc_bus_event(bus, SB_event_kind_START, SB_severity_INFO, NULL, "pcapcheck started");
+    *ret = bus;
+    return 0;
+}
+
+void
+pc_bus_close(struct pc_bus **ret)
+{
+    struct pc_bus *bus = *ret;
+
+    if (!bus)
+        return;
+    bus->e->flows.adopt = NULL;
+    sb_subscriber_close(&bus->subscriber);
+    if (bus->owner)
+        sb_owner_pump(bus->owner);
+    sb_owner_close(&bus->owner);
+    free(bus->adopted);
+    free(bus);
+    *ret = NULL;
+}
+
+bool
+pc_bus_owns(const struct pc_bus *bus)
+{
+    return bus->owner != NULL;
+}
+
+int
+pc_bus_run(struct pc_bus *bus)
+{
+    struct sb_subscriber_stats stats;
+    uint64_t now = sb_now();
+    int ms = sb_subscriber_run(bus->subscriber), other;
+
+    sb_subscriber_stats(bus->subscriber, &stats);
+    if (stats.ring_lost != bus->ring_lost) {
+        bus->ring_lost = stats.ring_lost;
+        bus->e->net.decisions_lost_ns = now;
+    }
+    if (now > bus->expire_ns + SB_SECOND) {
+        bus->expire_ns = now;
+        pc_net_expire(&bus->e->net, now);
+    }
+    if (bus->owner) {
+        other = sb_owner_pump(bus->owner);
+        if (other < ms)
+            ms = other;
+    }
+    return ms;
+}
+
+bool
+pc_bus_synced(const struct pc_bus *bus)
+{
+    return sb_subscriber_synced(bus->subscriber);
+}
+
+void
+pc_bus_phase_running(struct pc_bus *bus)
+{
+    if (!bus->owner)
+        return;
+    sb_owner_phase(bus->owner, SB_RECONCILED);
+    sb_owner_phase(bus->owner, SB_RUNNING);
+}
+
+void
+pc_bus_event(struct pc_bus *bus, enum sb_event_kind kind, enum sb_severity severity,
+             const struct pc_point *point, const char *text)
+{
+    struct sb_event row = {.t_ns = sb_now(), .kind = (uint8_t)kind, .severity = (uint8_t)severity};
+
+    if (!bus->event)
+        return;
+    if (point && point->mapped) {
+        row.dpid = point->dpid;
+        row.port = point->port;
+    }
+    snprintf(row.text, sizeof row.text, "%s", text);
+    sb_append(bus->event, &row);
+}
+
+/* ---- publishing -------------------------------------------------------------------------- */
+
+static const struct sb_verdict *
+adopted(const struct pc_bus *bus, const struct sb_verdict *row)
+{
+    for (unsigned i = 0; i < bus->n_adopted; i++)
+        if (memcmp(&bus->adopted[i], row, offsetof(struct sb_verdict, first_ns)) == 0 &&
+            bus->adopted[i].cookie == row->cookie)
+            return &bus->adopted[i];
+    return NULL;
+}
+
+static void
+publish_verdict(void *arg, const struct pc_check *check, const struct pc_verdict *v)
+{
+    struct pc_bus *bus = arg;
+    struct sb_verdict row = v->row, old;
+    const struct sb_verdict *before = adopted(bus, &row);
+    int64_t slot;
+    char text[220];
+
+    if (before) {
+        if (v->idle)
+            return; /* nothing new: what an earlier run saw stands */
+        row.good += before->good;
+        row.bad += before->bad;
+        if (before->first_ns && before->first_ns < row.first_ns)
+            row.first_ns = before->first_ns;
+        if (before->result == SB_verdict_result_FAIL && row.result != SB_verdict_result_FAIL) {
+            row.result = SB_verdict_result_FAIL;
+            memcpy(row.reason, before->reason, sizeof row.reason);
+        }
+    }
+    slot = sb_find(bus->verdict, &row);
+    if (slot >= 0 && sb_get(bus->verdict, slot, &old) == SB_OK) {
+        if (memcmp(&old, &row, sizeof row) == 0)
+            return;
+    } else {
+        memset(&old, 0, sizeof old);
+    }
+    if (row.result == SB_verdict_result_FAIL && old.result != SB_verdict_result_FAIL) {
+        snprintf(text, sizeof text, "%s %.79s: %.118s", check->name, row.subject, row.reason);
+        sb_warning("fail %s", text);
+        pc_bus_event(bus, SB_event_kind_VERDICT, SB_severity_ERROR, NULL, text);
+    }
+    sb_put(bus->verdict, &row);
+}
+
+void
+pc_bus_publish(struct pc_bus *bus)
+{
+    struct pc_flows *flows = &bus->e->flows;
+
+    if (!bus->owner)
+        return;
+    /* From the least recently used on, so that the table keeps the newest when it is the smaller.
+     */
+    for (uint32_t i = flows->oldest; i != PC_NONE; i = flows->more[i].newer) {
+        struct sb_observed row, old;
+        int64_t slot;
+
+        if (!flows->flow[i].dirty)
+            continue;
+        flows->flow[i].dirty = 0;
+        pc_flow_row(flows, &bus->e->net, i, &row);
+        slot = sb_find(bus->observed, &row);
+        if (slot < 0 || sb_get(bus->observed, slot, &old) != SB_OK ||
+            memcmp(&old, &row, sizeof row) != 0)
+            sb_put(bus->observed, &row);
+    }
+    pc_verdicts(bus->e, publish_verdict, bus);
+}
