@@ -237,9 +237,9 @@ run(struct bench *bench)
         bench->lost += bench->switches[i].outstanding;
     if (bench->latency)
         qsort(bench->samples, bench->n_samples, sizeof(bench->samples[0]), by_value);
-    report(bench, ns, cpu);
-    if (bench->save)
+    if (bench->save) /* before the report, which says that it can be read */
         save_decisions(bench);
+    report(bench, ns, cpu);
 }
 
 /* Stays connected, as a switch does, until standard input ends. */
