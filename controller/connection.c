@@ -2,10 +2,11 @@
  *
  * connection.c - one OpenFlow connection: bytes in, messages dispatched, bytes out, liveness.
  *
- * Reading: one buffer per worker, shared by its connections; what is left of a message that is not there
- * whole is kept in conn->partial. Messages are decoded where they lie. Writing: everything a turn
- * produces goes into conn->out and out by one write at its end. A switch that does not read costs at most
- * CTL_OUT_MAX bytes, then answers to its packets are dropped and counted, then it is closed.
+ * Reading: one buffer per worker, shared by its connections; what is left of a message that is not
+ * there whole is kept in conn->partial. Messages are decoded where they lie. Writing: everything a
+ * turn produces goes into conn->out and out by one write at its end. A switch that does not read
+ * costs at most CTL_OUT_MAX bytes, then answers to its packets are dropped and counted, then it is
+ * closed.
  */
 #include "controller.h"
 
@@ -21,8 +22,8 @@
 #include "policy/policy.h"
 
 static const char *const state_names[] = {
-    [CTL_HELLO] = "hello",     [CTL_FEATURES] = "features", [CTL_DUPLICATE] = "duplicate",
-    [CTL_SETUP] = "setup",     [CTL_BARRIER] = "barrier",   [CTL_READY] = "ready",
+    [CTL_HELLO] = "hello",   [CTL_FEATURES] = "features", [CTL_DUPLICATE] = "duplicate",
+    [CTL_SETUP] = "setup",   [CTL_BARRIER] = "barrier",   [CTL_READY] = "ready",
     [CTL_CLOSED] = "closed",
 };
 
@@ -433,11 +434,10 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
             break;
         if (ctl_handshake_refused(conn, refusal.request_xid))
             break;
-        sb_warning("switch %016lx: refused our %s (xid %u): %s", conn->features.dpid,
-                   of_type_name(conn->version, refusal.request_type, text, 20),
-                   refusal.request_xid,
-                   of_error_text(h->version, refusal.type, refusal.code, text + 20,
-                                 sizeof(text) - 20));
+        sb_warning(
+            "switch %016lx: refused our %s (xid %u): %s", conn->features.dpid,
+            of_type_name(conn->version, refusal.request_type, text, 20), refusal.request_xid,
+            of_error_text(h->version, refusal.type, refusal.code, text + 20, sizeof(text) - 20));
         ctl_flow_refused(conn, &refusal);
         break;
     }
@@ -578,8 +578,7 @@ ctl_conn_readable(struct ctl_conn *conn)
             return;
         }
     }
-    if ((at < have || conn->partial_size > 0) &&
-        !keep_partial(conn, worker->rx + at, have - at))
+    if ((at < have || conn->partial_size > 0) && !keep_partial(conn, worker->rx + at, have - at))
         ctl_conn_close(conn, SB_severity_ERROR, "out of memory");
 }
 

@@ -3,8 +3,8 @@
  * controller.h - the map of trivet-controller: its threads, its objects, who calls what.
  *
  *   main thread   listeners, topology (discovery, graph, hosts, flood), the bus's publisher
- *   workers       one epoll loop each; a switch stays on the worker that its dpid hashes to, and that
- *                 worker alone writes the switch's rows of the tables mac, flow and decision
+ *   workers       one epoll loop each; a switch stays on the worker that its dpid hashes to, and
+ * that worker alone writes the switch's rows of the tables mac, flow and decision
  *
  * Threads talk by mailboxes only (mailbox.h) and share nothing else but the configuration, which is
  * never changed while workers run, and topology snapshots, which are immutable (net.h).
@@ -53,7 +53,7 @@ struct ctl_mail_packet {
 struct ctl_mail_host {
     uint8_t mac[6];
     uint16_t vlan;
-    bool gone; /* to workers: forget it */
+    bool gone;  /* to workers: forget it */
     bool flush; /* to workers: its flows lead to an old attachment, delete them */
     uint64_t dpid;
     uint32_t port;
@@ -77,19 +77,20 @@ struct ctl_mail_stats {
 /* ---- main.c ------------------------------------------------------------------- */
 
 struct ctl_app {
-    struct sb_config *config; /* owned */
-    struct sb_owner *owner;   /* owned */
-    struct sb_table *events;  /* borrowed from owner */
+    struct sb_config *config;      /* owned */
+    struct sb_owner *owner;        /* owned */
+    struct sb_table *events;       /* borrowed from owner */
     struct ctl_topology *topology; /* owned */
-    struct ctl_worker *workers; /* owned */
+    struct ctl_worker *workers;    /* owned */
     unsigned n_workers;
-    unsigned n_accepted; /* connections so far: handshakes are spread over the workers */
+    unsigned n_accepted;        /* connections so far: handshakes are spread over the workers */
     struct ctl_mailbox mailbox; /* of the main thread */
 };
 
 /* Append to the ring `event` and to the log. Main thread. */
-void ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severity, uint64_t dpid,
-               uint32_t port, const char *format, ...) __attribute__((format(printf, 6, 7)));
+void ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severity,
+               uint64_t dpid, uint32_t port, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 /* The worker a switch belongs to. Any thread. */
 struct ctl_worker *ctl_worker_of(struct ctl_app *app, uint64_t dpid);
 
@@ -115,6 +116,7 @@ struct ctl_counters {
     uint64_t dropped_pending;   /* packets from ports not yet classified: queue full or too old */
     uint64_t dropped_broadcast; /* broadcast that came over a link */
     uint64_t dropped_reserved;  /* 01:80:c2:00:00:0x and unusable sources */
+    uint64_t dropped_hosts;     /* sources beyond the number of hosts a worker tracks */
     uint64_t dropped_malformed; /* packet-ins without a whole Ethernet header */
 };
 
@@ -149,7 +151,7 @@ struct ctl_worker {
     struct sb_table *mac, *flow, *decision; /* borrowed: this worker's shards */
     struct ctl_net *net;                    /* shared: released when replaced */
 
-    struct ctl_conn *conns; /* list of all connections */
+    struct ctl_conn *conns;    /* list of all connections */
     struct ctl_conn **by_dpid; /* owned: open-addressed, power of two */
     uint32_t by_dpid_size, n_switches;
     struct ctl_conn *dirty; /* those with output to write at the end of the turn */
@@ -161,9 +163,9 @@ struct ctl_worker {
     struct ctl_pending pending[CTL_PENDING_MAX]; /* ring */
     uint32_t pending_first, n_pending;
 
-    uint8_t *rx; /* owned: one buffer for all connections, 2 * 65535 at least */
+    uint8_t *rx;              /* owned: one buffer for all connections, 2 * 65535 at least */
     uint64_t now_ns, mono_ns; /* read once a turn */
-    uint64_t next_conn;  /* id of the next connection */
+    uint64_t next_conn;       /* id of the next connection */
     struct ctl_counters counters;
     bool stop;
 };
@@ -199,7 +201,7 @@ enum ctl_conn_state {
     CTL_SETUP,     /* ports and flows are being read */
     CTL_BARRIER,   /* own rules sent, barrier awaited */
     CTL_READY,
-    CTL_CLOSED,    /* waits to be freed */
+    CTL_CLOSED, /* waits to be freed */
 };
 
 struct ctl_barrier {
@@ -236,7 +238,7 @@ struct ctl_conn {
     struct of_port *ports; /* owned: from the port description, until handed to the main thread */
     uint32_t n_ports;
     uint32_t setup_ports_xid, setup_flows_xid, setup_barrier_xid; /* 0: answered or given up */
-    bool has_table_miss, has_discovery; /* read back from the switch */
+    bool has_table_miss, has_discovery;                           /* read back from the switch */
     bool flows_read; /* the switch answered the read-back completely */
 
     const struct ctl_net_switch *sw; /* in worker->net; NULL: not in it yet */
@@ -247,7 +249,8 @@ struct ctl_conn {
     struct ctl_mail_stats reported; /* what the main thread was last told */
     uint64_t reported_ns;           /* monotonic */
 
-    uint32_t *unconfirmed; /* owned ring, power of two: flow slots sent since the last barrier reply */
+    uint32_t
+        *unconfirmed; /* owned ring, power of two: flow slots sent since the last barrier reply */
     uint32_t unconfirmed_size, unconfirmed_first, unconfirmed_end;
     struct ctl_barrier barriers[16]; /* ring: outstanding barriers, oldest first */
     uint32_t barriers_first, barriers_end;
@@ -266,8 +269,8 @@ void ctl_conn_adopt(struct ctl_worker *worker, struct ctl_conn *conn);
 /* Ends it: logs why, tells the main thread, frees it at the end of the turn. */
 void ctl_conn_close(struct ctl_conn *conn, enum sb_severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Room for a message of `need` bytes at the end of its output, or NULL when the switch does not read:
- * counted as dropped. The caller puts messages into it at once and calls ctl_conn_wrote(). */
+/* Room for a message of `need` bytes at the end of its output, or NULL when the switch does not
+ * read: counted as dropped. The caller puts messages into it at once and calls ctl_conn_wrote(). */
 bool ctl_conn_room(struct ctl_conn *conn, size_t need, struct of_buffer *ret);
 void ctl_conn_wrote(struct ctl_conn *conn, const struct of_buffer *buffer);
 uint32_t ctl_conn_xid(struct ctl_conn *conn);
@@ -294,8 +297,8 @@ void ctl_handshake_proceed(struct ctl_conn *conn);
 
 /* ---- flows.c: rules of this worker's switches ------------------------------------------ */
 
-/* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod and
- * remembers it for the next barrier. conn NULL: the switch is not connected, nothing happens.
+/* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod
+ * and remembers it for the next barrier. conn NULL: the switch is not connected, nothing happens.
  * buffer_id: the buffered packet the flow-mod releases, or OF_NO_BUFFER. */
 void ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                       uint32_t buffer_id);
@@ -308,7 +311,10 @@ void ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error);
 /* Read-back at connect: one flow the switch holds; and the end of the list. */
 void ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow);
 void ctl_flow_read_back_end(struct ctl_conn *conn);
-/* Delete all our rules that lead out of a port, or all that carry a MAC address. */
+/* Delete all our rules that lead out of a port (and, by mail to all workers, the other rules of
+ * paths that went that way), all rules of some paths (sorted ids), or all that carry a MAC address.
+ */
+void ctl_flow_delete_paths(struct ctl_worker *worker, const uint64_t *paths, size_t n);
 void ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port);
 void ctl_flow_delete_mac(struct ctl_worker *worker, const uint8_t *mac);
 /* One record in the ring `decision`. */

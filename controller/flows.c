@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * flows.c - the rules of a worker's switches: rows of the table `flow` and the messages that make them
- * true. Worker thread only.
+ * flows.c - the rules of a worker's switches: rows of the table `flow` and the messages that make
+ * them true. Worker thread only.
  *
- * A row is written when a rule is decided (state sent) and again when the barrier that covers it comes
- * back (installed). It goes when the switch says that the flow ended, when its port died, or at the
- * read-back after a reconnect when the switch does not hold it any more. Cookies name their row: owner
- * tag, generation of the slot, shard and slot; so a message about a flow finds its row without a search,
- * and one about an earlier user of the slot finds nothing.
+ * A row is written when a rule is decided (state sent) and again when the barrier that covers it
+ * comes back (installed). It goes when the switch says that the flow ended, when its port died, or
+ * at the read-back after a reconnect when the switch does not hold it any more. Cookies name their
+ * row: owner tag, generation of the slot, shard and slot; so a message about a flow finds its row
+ * without a search, and one about an earlier user of the slot finds nothing.
  */
 #include "controller.h"
 
@@ -197,8 +197,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         slot = sb_slot_for(worker->flow, row, hash);
         if (slot < 0)
             return; /* cannot be: the table evicts */
-        row->cookie =
-            make_cookie(worker, slot, (uint16_t)(sb_generation(worker->flow, slot) + 1));
+        row->cookie = make_cookie(worker, slot, (uint16_t)(sb_generation(worker->flow, slot) + 1));
     }
     row->state = SB_flow_state_SENT;
     row->decided_ns = row->sent_ns = worker->now_ns;
@@ -266,7 +265,8 @@ ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
         ctl_flow_barrier(conn);
 }
 
-/* ---- what the switch tells --------------------------------------------------------------------- */
+/* ---- what the switch tells ---------------------------------------------------------------------
+ */
 
 void
 ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
@@ -301,7 +301,8 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error)
                      error->code);
 }
 
-/* ---- read-back -------------------------------------------------------------------------------- */
+/* ---- read-back --------------------------------------------------------------------------------
+ */
 
 static void
 delete_strict(struct ctl_conn *conn, const struct of_flow *flow)
@@ -365,7 +366,8 @@ ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow)
         sb_write(conn->worker->flow, slot, &adopted);
         return;
     }
-    /* Ours, but nobody decided it (any more): the row, if there is one, is dealt with at the end. */
+    /* Ours, but nobody decided it (any more): the row, if there is one, is dealt with at the end.
+     */
     sb_info("switch %016lx: deletes stale rule %016lx", conn->features.dpid, flow->cookie);
     delete_strict(conn, flow);
 }
@@ -411,7 +413,54 @@ ctl_flow_read_back_end(struct ctl_conn *conn)
                          "flows: %u adopted, %u ended, %u sent again", adopted, ended, again);
 }
 
-/* ---- deleting ------------------------------------------------------------------------------------ */
+/* ---- deleting
+ * ------------------------------------------------------------------------------------ */
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void
+delete_row(struct ctl_worker *worker, int64_t slot)
+{
+    const struct sb_flow *row = sb_peek(worker->flow, slot);
+    struct ctl_conn *conn = ctl_worker_conn(worker, row->dpid);
+
+    if (conn != NULL && conn->state == CTL_READY)
+        send_row(conn, row, OFPFC_DELETE_STRICT, OF_NO_BUFFER);
+    sb_remove(worker->flow, slot);
+}
+
+/* A path that went over a dead port is void from its ingress on: were only the rule at the break to
+ * go, packets would still run up to it and have to be turned round there. */
+static void
+flush_paths(struct ctl_worker *worker, uint64_t *paths, size_t n)
+{
+    struct ctl_app *app = worker->app;
+
+    qsort(paths, n, sizeof(*paths), compare_ids);
+    for (unsigned i = 0; i < app->n_workers; i++) {
+        struct ctl_mail *mail = ctl_mail_new(CTL_W_FLUSH_PATHS, 0, n * sizeof(*paths));
+
+        memcpy(mail->data, paths, n * sizeof(*paths));
+        ctl_post(&app->workers[i].mailbox, mail);
+    }
+}
+
+void
+ctl_flow_delete_paths(struct ctl_worker *worker, const uint64_t *paths, size_t n)
+{
+    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+        const struct sb_flow *row = sb_peek(worker->flow, slot);
+
+        if (row->path_id != 0 && bsearch(&row->path_id, paths, n, sizeof(*paths), compare_ids))
+            delete_row(worker, slot);
+    }
+}
 
 void
 ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
@@ -426,14 +475,25 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
         .out_port = port,
         .out_group = OFPG_ANY,
     };
+    uint64_t paths[1024];
     struct of_buffer b;
+    size_t n = 0;
 
     for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
 
-        if (row->dpid == conn->features.dpid && row->output == port)
-            sb_remove(worker->flow, slot);
+        if (row->dpid != conn->features.dpid || row->output != port)
+            continue;
+        if (row->path_id != 0)
+            paths[n++] = row->path_id;
+        if (n == sizeof(paths) / sizeof(paths[0])) {
+            flush_paths(worker, paths, n);
+            n = 0;
+        }
+        sb_remove(worker->flow, slot);
     }
+    if (n > 0)
+        flush_paths(worker, paths, n);
     if (!ctl_conn_room(conn, 128, &b))
         return;
     of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
@@ -446,14 +506,9 @@ ctl_flow_delete_mac(struct ctl_worker *worker, const uint8_t *mac)
 {
     for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
-        struct ctl_conn *conn;
 
-        if (!((row->fields & SB_MATCH_ETH_DST) && memcmp(row->eth_dst, mac, 6) == 0) &&
-            !((row->fields & SB_MATCH_ETH_SRC) && memcmp(row->eth_src, mac, 6) == 0))
-            continue;
-        conn = ctl_worker_conn(worker, row->dpid);
-        if (conn != NULL && conn->state == CTL_READY)
-            send_row(conn, row, OFPFC_DELETE_STRICT, OF_NO_BUFFER);
-        sb_remove(worker->flow, slot);
+        if (((row->fields & SB_MATCH_ETH_DST) && memcmp(row->eth_dst, mac, 6) == 0) ||
+            ((row->fields & SB_MATCH_ETH_SRC) && memcmp(row->eth_src, mac, 6) == 0))
+            delete_row(worker, slot);
     }
 }

@@ -23,9 +23,9 @@ struct ctl_frame {
     const uint8_t *data; /* borrowed: the whole frame */
     const uint8_t *dst, *src;
     uint16_t size;
-    uint16_t eth_type; /* behind one VLAN tag */
-    uint16_t vlan;     /* id, 0 untagged */
-    bool group;        /* destination is multicast or broadcast */
+    uint16_t eth_type;              /* behind one VLAN tag */
+    uint16_t vlan;                  /* id, 0 untagged */
+    bool group;                     /* destination is multicast or broadcast */
     uint8_t ip_src[16], ip_dst[16]; /* IPv4 (mapped), ARP's spa and tpa, IPv6 */
 };
 

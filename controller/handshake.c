@@ -19,7 +19,8 @@
 
 #include "connection.h"
 
-#define PORTS_MAX 4096 /* ports of one switch; more are refused, so that a peer cannot fill memory */
+#define PORTS_MAX                                                                                  \
+    4096 /* ports of one switch; more are refused, so that a peer cannot fill memory */
 
 static void
 put(struct ctl_conn *conn, uint8_t type, uint32_t xid)
@@ -126,8 +127,9 @@ ctl_handshake_proceed(struct ctl_conn *conn)
     put(old, OFPT13_ECHO_REQUEST, ctl_conn_xid(old));
 }
 
-/* The old connection is probed once; whoever answers keeps the dpid, so that a forged dpid cannot push
- * a living switch out, and a switch whose old connection died silently is back within a second. */
+/* The old connection is probed once; whoever answers keeps the dpid, so that a forged dpid cannot
+ * push a living switch out, and a switch whose old connection died silently is back within a
+ * second. */
 static void
 resolve_duplicate(struct ctl_conn *conn)
 {
@@ -279,7 +281,8 @@ ctl_handshake_refused(struct ctl_conn *conn, uint32_t xid)
     return false;
 }
 
-/* ---- BARRIER, READY --------------------------------------------------------------------------- */
+/* ---- BARRIER, READY ---------------------------------------------------------------------------
+ */
 
 void
 ctl_handshake_barrier(struct ctl_conn *conn)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * known.c - what a worker knows beside the topology: where hosts are, and packets that wait until the
- * type of their port is known. Worker thread only.
+ * known.c - what a worker knows beside the topology: where hosts are, and packets that wait until
+ * the type of their port is known. Worker thread only.
  *
- * Hosts are told by the main thread, which decides (topology/hosts.c); a worker sets its own entry at
- * once when it sees a host, so that it reports it once and not with every packet.
+ * Hosts are told by the main thread, which decides (topology/hosts.c); a worker sets its own entry
+ * at once when it sees a host, so that it reports it once and not with every packet.
  */
 #include "controller.h"
 
@@ -12,8 +12,9 @@
 
 #include "connection.h"
 
-#define REPORT_NS (5 * SB_SECOND)    /* a host that goes on speaking is reported again after this */
-#define PENDING_NS (2 * SB_SECOND)   /* packets wait at most this long */
+#define REPORT_NS (5 * SB_SECOND) /* a host that goes on speaking is reported again after this */
+#define HOSTS_MAX (1u << 18) /* beyond it hosts are not tracked: forged sources fill no memory */
+#define PENDING_NS (2 * SB_SECOND) /* packets wait at most this long */
 
 /* ---- hosts: open addressing, grows at half load ------------------------------------- */
 
@@ -73,6 +74,10 @@ ctl_host_set(struct ctl_worker *worker, const uint8_t *mac, uint64_t dpid, uint3
     struct ctl_host *host = ctl_host_find(worker, mac);
 
     if (host == NULL) {
+        if (worker->n_hosts == HOSTS_MAX) {
+            worker->counters.dropped_hosts++;
+            return;
+        }
         if (++worker->n_hosts * 2 > worker->hosts_size)
             grow_hosts(worker);
         host = insert_host(worker, mac);
@@ -122,6 +127,8 @@ ctl_host_seen(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t in_port
     }
     ctl_host_set(worker, frame->src, conn->features.dpid, in_port);
     host = ctl_host_find(worker, frame->src);
+    if (host == NULL)
+        return;
     host->reported_ns = worker->now_ns;
     if (has_ip)
         memcpy(ipv4 ? host->ip : host->ip6, frame->ip_src, 16);
@@ -183,8 +190,11 @@ ctl_pending_run(struct ctl_worker *worker)
         worker->pending_first = (worker->pending_first + 1) % CTL_PENDING_MAX;
         worker->n_pending--;
         if (decidable(conn, p.in_port)) {
-            struct of_packet_in in = {.buffer_id = p.buffer_id, .in_port = p.in_port,
-                                      .total_len = p.size, .data = p.data, .data_size = p.size};
+            struct of_packet_in in = {.buffer_id = p.buffer_id,
+                                      .in_port = p.in_port,
+                                      .total_len = p.size,
+                                      .data = p.data,
+                                      .data_size = p.size};
 
             ctl_conn_packet_in(conn, &in);
             free(p.data);

@@ -21,8 +21,8 @@
 
 /* ---- who holds an address ------------------------------------------------------------ */
 
-/* Socket inode that listens on a TCP port (the address is not compared: whoever has the port is worth
- * naming), from /proc/net/tcp or tcp6; 0 if none. */
+/* Socket inode that listens on a TCP port (the address is not compared: whoever has the port is
+ * worth naming), from /proc/net/tcp or tcp6; 0 if none. */
 static unsigned long
 listening_inode(const char *table, unsigned port)
 {
@@ -86,8 +86,7 @@ name_holder(unsigned port, char *ret, size_t size)
         char path[300], name[64] = "?";
         FILE *file;
 
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-            !holds_inode(entry->d_name, inode))
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !holds_inode(entry->d_name, inode))
             continue;
         snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
         file = fopen(path, "re");
@@ -251,8 +250,7 @@ ctl_listener_run(struct ctl_app *app, struct ctl_listener *listener)
         struct ctl_mail *mail;
         int one = 1, fd;
 
-        fd = accept4(listener->fd, (struct sockaddr *)&peer, &length,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
                 sb_log_allowed(&limit, 1, NULL))

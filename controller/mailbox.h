@@ -2,8 +2,8 @@
  *
  * mailbox.h - messages between the controller's threads: many senders, one receiver, no lock.
  *
- * A mail is allocated by its sender and freed by its receiver. The receiver waits on an eventfd in its
- * own loop. Order holds per sender.
+ * A mail is allocated by its sender and freed by its receiver. The receiver waits on an eventfd in
+ * its own loop. Order holds per sender.
  */
 #ifndef TRIVET_CONTROLLER_MAILBOX_H
 #define TRIVET_CONTROLLER_MAILBOX_H
@@ -21,6 +21,7 @@ enum ctl_mail_type {
     CTL_W_PACKET_OUT = 104, /* struct ctl_mail_packet */
     CTL_W_INSTALL = 105,    /* a rule of a path: struct sb_flow */
     CTL_W_STOP = 106,
+    CTL_W_FLUSH_PATHS = 107, /* sorted path ids (uint64_t) whose rules are void */
     /* to the main thread */
     CTL_M_SWITCH_UP = 200,   /* struct ctl_mail_switch */
     CTL_M_SWITCH_DOWN = 201, /* the connection ended */

@@ -2,9 +2,9 @@
  *
  * main.c - trivet-controller: command line, start, main loop, stop.
  *
- * Order of the start: configuration, bus segment (adopting what an earlier run left), topology from its
- * rows, listeners, workers. The main thread then serves listeners, topology, bus publisher and signals
- * in one poll loop.
+ * Order of the start: configuration, bus segment (adopting what an earlier run left), topology from
+ * its rows, listeners, workers. The main thread then serves listeners, topology, bus publisher and
+ * signals in one poll loop.
  */
 #include "controller.h"
 
@@ -97,9 +97,11 @@ void
 ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severity, uint64_t dpid,
           uint32_t port, const char *format, ...)
 {
-    struct sb_event event = {
-        .t_ns = sb_now(), .dpid = dpid, .port = port, .kind = (uint8_t)kind,
-        .severity = (uint8_t)severity};
+    struct sb_event event = {.t_ns = sb_now(),
+                             .dpid = dpid,
+                             .port = port,
+                             .kind = (uint8_t)kind,
+                             .severity = (uint8_t)severity};
     va_list args;
 
     va_start(args, format);
@@ -132,8 +134,10 @@ open_bus(struct ctl_app *app, const struct sb_common *common)
     static const enum sb_table_id ids[] = {SB_T_switch, SB_T_port, SB_T_link,     SB_T_host,
                                            SB_T_mac,    SB_T_flow, SB_T_decision, SB_T_event};
     struct sb_owner_table tables[sizeof(ids) / sizeof(ids[0])];
-    struct sb_owner_config config = {.instance = common->instance, .name = "controller",
-                                     .tables = tables, .n_tables = sizeof(ids) / sizeof(ids[0]),
+    struct sb_owner_config config = {.instance = common->instance,
+                                     .name = "controller",
+                                     .tables = tables,
+                                     .n_tables = sizeof(ids) / sizeof(ids[0]),
                                      .cold = common->cold};
     char message[SB_MESSAGE_MAX];
 
@@ -288,10 +292,14 @@ int
 main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&sb_common_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {options, parse, NULL,
+    static const struct argp argp = {options,
+                                     parse,
+                                     NULL,
                                      "OpenFlow controller: switches connect, it decides and keeps "
                                      "its state on the bus.",
-                                     children, NULL, NULL};
+                                     children,
+                                     NULL,
+                                     NULL};
     struct arguments a = {.workers = -1};
     struct ctl_app app = {.mailbox.fd = -1};
     struct ctl_listener listeners[LISTENERS_MAX];
@@ -309,7 +317,7 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     if (a.policy != SB_policy_NONE)
         app.config->controller.policy = a.policy;
-    app.n_workers = a.workers > 0                       ? (unsigned)a.workers
+    app.n_workers = a.workers > 0                        ? (unsigned)a.workers
                     : app.config->controller.workers > 0 ? app.config->controller.workers
                                                          : default_workers();
     wanted = a.n_listen > 0 ? a.listen : app.config->controller.listen;
@@ -319,7 +327,8 @@ main(int argc, char **argv)
         goto out;
     }
     for (; n_listeners < n_wanted; n_listeners++)
-        if (ctl_listen(&listeners[n_listeners], wanted[n_listeners], message, sizeof(message)) != 0) {
+        if (ctl_listen(&listeners[n_listeners], wanted[n_listeners], message, sizeof(message)) !=
+            0) {
             sb_error("listen %s", message);
             goto out;
         }
@@ -335,8 +344,9 @@ main(int argc, char **argv)
     if (ctl_topology_open(&app, runtime_dir) != 0 || start_workers(&app) != 0)
         goto out;
     running = true;
-    ctl_event(&app, SB_event_kind_START, SB_severity_INFO, 0, 0, "%s %s, policy %s, %u worker%s, %s",
-              PROGRAM, TRIVET_VERSION, sb_policy_text(app.config->controller.policy), app.n_workers,
+    ctl_event(&app, SB_event_kind_START, SB_severity_INFO, 0, 0,
+              "%s %s, policy %s, %u worker%s, %s", PROGRAM, TRIVET_VERSION,
+              sb_policy_text(app.config->controller.policy), app.n_workers,
               app.n_workers == 1 ? "" : "s", sb_owner_warm(app.owner) ? "warm" : "cold");
     for (unsigned i = 0; i < n_listeners; i++)
         sb_info("listening on %s", listeners[i].spec);

@@ -54,8 +54,7 @@ ctl_net_next_hops(const struct ctl_net *net, int32_t from, int32_t to, uint32_t 
     for (uint32_t i = 0; i < sw->n_ports && n < max; i++) {
         const struct ctl_net_port *port = &sw->ports[i];
 
-        if (port->peer >= 0 &&
-            net->switches[port->peer].distance[to] + 1 == sw->distance[to])
+        if (port->peer >= 0 && net->switches[port->peer].distance[to] + 1 == sw->distance[to])
             ret[n++] = port->port;
     }
     return n;

@@ -2,8 +2,8 @@
  *
  * net.h - the network as the workers see it: an immutable snapshot of switches, ports and links.
  *
- * The main thread builds one (topology/paths.c) after each change and mails it to every worker; a worker
- * uses it without a lock until it gets the next one. The last worker to let go frees it.
+ * The main thread builds one (topology/paths.c) after each change and mails it to every worker; a
+ * worker uses it without a lock until it gets the next one. The last worker to let go frees it.
  */
 #ifndef TRIVET_CONTROLLER_NET_H
 #define TRIVET_CONTROLLER_NET_H
@@ -20,8 +20,9 @@ struct ctl_net_port {
     uint32_t port;
     uint8_t type; /* enum sb_port_type */
     bool up;
-    bool tree;          /* a link on the flood tree */
-    int32_t peer;       /* index of the switch at the other end of a link that is up, else -1 */
+    bool tree;    /* a link on the flood tree */
+    bool linked;  /* both ends hear each other, whether or not the far switch is connected now */
+    int32_t peer; /* index of the switch at the other end of a link that is up, else -1 */
     uint32_t peer_port;
     uint8_t mac[6];
 };
@@ -46,8 +47,8 @@ struct ctl_net {
 int32_t ctl_net_find(const struct ctl_net *net, uint64_t dpid);
 /* A port of a switch, or NULL. */
 const struct ctl_net_port *ctl_net_port(const struct ctl_net_switch *sw, uint32_t port);
-/* Ports of `from` that lie on a shortest path to `to`, in port order: at most max into ret; the number
- * found. None if from == to or unreachable. */
+/* Ports of `from` that lie on a shortest path to `to`, in port order: at most max into ret; the
+ * number found. None if from == to or unreachable. */
 uint32_t ctl_net_next_hops(const struct ctl_net *net, int32_t from, int32_t to, uint32_t *ret,
                            uint32_t max);
 void ctl_net_release(struct ctl_net *net);

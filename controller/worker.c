@@ -2,9 +2,9 @@
  *
  * worker.c - a worker thread: one epoll loop over its connections and its mailbox.
  *
- * A turn: wait, read each ready connection once (which decides its packet-ins), take the mail, run the
- * timers when due, put one barrier behind each switch's new rules, write every dirty connection once.
- * Bounded work per switch and turn: one read of at most CTL_RX_SIZE bytes.
+ * A turn: wait, read each ready connection once (which decides its packet-ins), take the mail, run
+ * the timers when due, put one barrier behind each switch's new rules, write every dirty connection
+ * once. Bounded work per switch and turn: one read of at most CTL_RX_SIZE bytes.
  */
 #include "controller.h"
 
@@ -114,44 +114,79 @@ ctl_worker_event(struct ctl_worker *worker, enum sb_event_kind kind, enum sb_sev
 
 /* ---- mail ------------------------------------------------------------------------- */
 
+/* A link whose far switch is not connected at the moment carries traffic all the same: its rules
+ * are in both switches. */
 static bool
 port_carries(const struct ctl_net_port *port)
 {
     return port->up && (port->type == SB_port_type_EDGE || port->type == SB_port_type_SHARED ||
-                        (port->type == SB_port_type_LINK && port->peer >= 0));
+                        (port->type == SB_port_type_LINK && port->linked));
+}
+
+static bool
+same_role(const struct ctl_net *net_before, const struct ctl_net_port *before,
+          const struct ctl_net *net_after, const struct ctl_net_port *after)
+{
+    if (after == NULL || !port_carries(after) || after->type != before->type)
+        return false;
+    if (before->peer < 0 || after->peer < 0)
+        return true;
+    return net_before->switches[before->peer].dpid == net_after->switches[after->peer].dpid &&
+           before->peer_port == after->peer_port;
 }
 
 /* Rules that lead out of a port which no longer carries traffic as before must go. */
 static void
-compare_ports(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_net_switch *before,
-              const struct ctl_net_switch *after, const struct ctl_net *net_before,
-              const struct ctl_net *net_after)
+compare_ports(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_net *net_before,
+              const struct ctl_net_switch *before)
 {
     for (uint32_t i = 0; i < before->n_ports; i++) {
-        const struct ctl_net_port *old = &before->ports[i];
-        const struct ctl_net_port *new = ctl_net_port(after, old->port);
-        bool same = new != NULL && port_carries(new) && new->type == old->type &&
-                    (new->tree || !old->tree);
+        const struct ctl_net_port *port = &before->ports[i];
 
-        if (same && old->type == SB_port_type_LINK && old->peer >= 0)
-            same = net_before->switches[old->peer].dpid == net_after->switches[new->peer].dpid &&
-                   old->peer_port == new->peer_port;
-        if (!port_carries(old) || same)
+        if (!port_carries(port) ||
+            same_role(net_before, port, worker->net, ctl_net_port(conn->sw, port->port)))
             continue;
         sb_debug("switch %016lx: port %u carries traffic no more as before, its rules go",
-                 conn->features.dpid, old->port);
-        /* A link that left the tree still carries unicast; only what was learned over it goes. */
-        if (new == NULL || !port_carries(new) || new->type != old->type)
-            ctl_flow_delete_port(conn, old->port);
+                 conn->features.dpid, port->port);
+        ctl_flow_delete_port(conn, port->port);
         if (worker->policy->port_lost != NULL)
-            worker->policy->port_lost(worker, conn, old->port);
+            worker->policy->port_lost(worker, conn, port->port);
     }
+}
+
+/* Has a link left the flood tree? Then what was learned over links may point the wrong way
+ * anywhere. */
+static bool
+tree_changed(const struct ctl_net *before, const struct ctl_net *after)
+{
+    for (uint32_t i = 0; before != NULL && i < before->n_switches; i++) {
+        const struct ctl_net_switch *sw = &before->switches[i];
+        int32_t now = ctl_net_find(after, sw->dpid);
+
+        for (uint32_t j = 0; now >= 0 && j < sw->n_ports; j++) {
+            const struct ctl_net_port *port =
+                ctl_net_port(&after->switches[now], sw->ports[j].port);
+
+            if (sw->ports[j].tree && (port == NULL || !port->tree))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void
+forget_learned(struct ctl_worker *worker, struct ctl_conn *conn)
+{
+    for (uint32_t i = 0; i < conn->sw->n_ports; i++)
+        if (conn->sw->ports[i].type == SB_port_type_LINK)
+            worker->policy->port_lost(worker, conn, conn->sw->ports[i].port);
 }
 
 static void
 take_net(struct ctl_worker *worker, struct ctl_net *net)
 {
     struct ctl_net *old = worker->net;
+    bool relearn = worker->policy->port_lost != NULL && tree_changed(old, net);
 
     worker->net = net;
     for (struct ctl_conn *conn = worker->conns; conn != NULL; conn = conn->next) {
@@ -161,12 +196,18 @@ take_net(struct ctl_worker *worker, struct ctl_net *net)
             continue;
         conn->sw_index = ctl_net_find(net, conn->features.dpid);
         conn->sw = conn->sw_index < 0 ? NULL : &net->switches[conn->sw_index];
-        if (conn->sw != NULL && !conn->rr_loaded) {
+        if (conn->sw == NULL)
+            continue;
+        if (!conn->rr_loaded) {
             conn->rr_counter = conn->sw->rr_counter;
             conn->rr_loaded = true;
         }
-        if (before != NULL && conn->sw != NULL && conn->state == CTL_READY)
-            compare_ports(worker, conn, before, conn->sw, old, net);
+        if (conn->state != CTL_READY)
+            continue;
+        if (before != NULL)
+            compare_ports(worker, conn, old, before);
+        if (relearn)
+            forget_learned(worker, conn);
     }
     ctl_net_release(old);
     ctl_pending_run(worker);
@@ -231,6 +272,9 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
     case CTL_W_INSTALL:
         ctl_flow_install(worker, ctl_worker_conn(worker, mail->dpid), (struct sb_flow *)mail->data,
                          OF_NO_BUFFER);
+        break;
+    case CTL_W_FLUSH_PATHS:
+        ctl_flow_delete_paths(worker, (const uint64_t *)mail->data, mail->size / sizeof(uint64_t));
         break;
     case CTL_W_STOP:
         worker->stop = true;

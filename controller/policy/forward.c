@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * forward.c - the packet itself: to a port, to a host's port elsewhere, to everybody. Worker thread.
+ * forward.c - the packet itself: to a port, to a host's port elsewhere, to everybody. Worker
+ * thread.
  */
 #include "policy.h"
 

@@ -2,10 +2,10 @@
  *
  * learning.c - policy `learning`: each switch by itself, as a bridge does, but on any topology.
  *
- * The source is learned at the port it came in by; a known destination gets a rule (in_port, eth_src,
- * eth_dst; priority 10, idle 60 s) and the packet; an unknown one is flooded hop by hop over edge ports
- * and the flood tree, so that a ring never loops. Frames that are flooded are accepted from edge ports
- * and tree links only. Moves are accepted at once.
+ * The source is learned at the port it came in by; a known destination gets a rule (in_port,
+ * eth_src, eth_dst; priority 10, idle 60 s) and the packet; an unknown one is flooded hop by hop
+ * over edge ports and the flood tree, so that a ring never loops. Frames that are flooded are
+ * accepted from edge ports and tree links only. Moves are accepted at once.
  */
 #include "policy.h"
 
@@ -28,8 +28,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
     hash = sb_hash(worker->mac, &key);
     slot = sb_find_hashed(worker->mac, &key, hash);
     row = slot < 0 ? NULL : sb_peek(worker->mac, slot);
-    if (row == NULL || row->port != packet->in_port ||
-        worker->now_ns - row->last_ns > REFRESH_NS) {
+    if (row == NULL || row->port != packet->in_port || worker->now_ns - row->last_ns > REFRESH_NS) {
         key.first_ns = row == NULL ? worker->now_ns : row->first_ns;
         key.last_ns = worker->now_ns;
         key.port = packet->in_port;
@@ -54,7 +53,8 @@ ctl_learn_port_lost(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t p
         if (row->dpid == conn->features.dpid && row->port == port)
             sb_remove(worker->mac, slot);
     }
-    /* What was learned over it is learned anew elsewhere: rules that lead there would shadow that. */
+    /* What was learned over it is learned anew elsewhere: rules that lead there would shadow that.
+     */
     ctl_flow_delete_port(conn, port);
 }
 

@@ -3,8 +3,8 @@
  * policy.h - a policy is one const struct; adding one touches only the table in policy.c.
  *
  * A policy is asked on the worker that owns the switch, for each packet-in whose port is known. It
- * answers by rules (flows.c) and packet-outs. Its choices are deterministic or read from tables, so that
- * a restart decides the same.
+ * answers by rules (flows.c) and packet-outs. Its choices are deterministic or read from tables, so
+ * that a restart decides the same.
  */
 #ifndef TRIVET_CONTROLLER_POLICY_H
 #define TRIVET_CONTROLLER_POLICY_H
@@ -12,7 +12,7 @@
 #include "../controller.h"
 
 struct ctl_packet {
-    struct ctl_conn *conn; /* conn->sw is set */
+    struct ctl_conn *conn;           /* conn->sw is set */
     const struct ctl_net_port *port; /* in_port */
     uint32_t in_port;
     uint32_t buffer_id;
@@ -23,8 +23,8 @@ struct ctl_policy {
     enum sb_policy id;
     /* Called with a valid source; the destination may be a group address. */
     void (*packet_in)(struct ctl_worker *worker, const struct ctl_packet *packet);
-    /* A port of a switch does not carry traffic any more (down, off the tree, now a link ...). May be
-     * NULL. The rules that lead out of it are deleted by the caller. */
+    /* A port of a switch does not carry traffic any more (down, off the tree, now a link ...). May
+     * be NULL. The rules that lead out of it are deleted by the caller. */
     void (*port_lost)(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t port);
 };
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * round_robin.c - policy `round-robin`: each new IPv4 pair takes the next of the equal uplinks in turn.
+ * round_robin.c - policy `round-robin`: each new IPv4 pair takes the next of the equal uplinks in
+ * turn.
  *
- * Two forms. By discovery (default): at each switch, a pair new to it takes the next of the ports that
- * lie on shortest paths to the destination; one counter a switch. Literal (config
- * controller.round-robin.switches names dpids and ports): every switch learns MACs by itself; on a named
- * switch an unknown destination goes to the next port of its list, the one it came in by skipped, without
- * a rule; elsewhere it is flooded over the tree.
+ * Two forms. By discovery (default): at each switch, a pair new to it takes the next of the ports
+ * that lie on shortest paths to the destination; one counter a switch. Literal (config
+ * controller.round-robin.switches names dpids and ports): every switch learns MACs by itself; on a
+ * named switch an unknown destination goes to the next port of its list, the one it came in by
+ * skipped, without a rule; elsewhere it is flooded over the tree.
  *
- * Both decide hop by hop and install (eth_type, ipv4_src, ipv4_dst), priority 1, idle 10 s, hard 30 s, for
- * IPv4 to known destinations and for nothing else. The counter lies in the table `switch` and survives.
+ * Both decide hop by hop and install (eth_type, ipv4_src, ipv4_dst), priority 1, idle 10 s, hard 30
+ * s, for IPv4 to known destinations and for nothing else. The counter lies in the table `switch`
+ * and survives.
  */
 #include "policy.h"
 
@@ -76,7 +78,8 @@ count_choice(struct ctl_conn *conn, const struct ctl_frame *frame, uint32_t outp
 
 /* ---- by discovery --------------------------------------------------------------------- */
 
-/* The port an earlier decision gave this pair here, if it is still one of the candidates; else 0. */
+/* The port an earlier decision gave this pair here, if it is still one of the candidates; else 0.
+ */
 static uint32_t
 decided_before(struct ctl_worker *worker, const struct ctl_packet *packet, const uint32_t *ports,
                uint32_t n)
@@ -136,8 +139,8 @@ by_discovery(struct ctl_worker *worker, const struct ctl_packet *packet)
         ctl_flood_edges(worker, packet, SB_policy_ROUND_ROBIN);
         return;
     }
-    output = host->dpid == packet->conn->features.dpid ? host->port
-                                                       : next_uplink(worker, packet, host);
+    output =
+        host->dpid == packet->conn->features.dpid ? host->port : next_uplink(worker, packet, host);
     if (output == 0) {
         ctl_decision(worker, packet->conn->features.dpid, SB_decision_kind_DROP,
                      SB_policy_ROUND_ROBIN, packet->in_port, 0, 0, frame);
@@ -167,8 +170,8 @@ literal(struct ctl_worker *worker, const struct ctl_packet *packet)
     uint32_t output;
 
     if (!ctl_on_tree(packet->port)) {
-        /* A guess may send a frame over a link off the tree; flooding it on from there would give the
-         * network two copies, so it ends here. */
+        /* A guess may send a frame over a link off the tree; flooding it on from there would give
+         * the network two copies, so it ends here. */
         worker->counters.dropped_broadcast++;
         return;
     }
@@ -183,8 +186,7 @@ literal(struct ctl_worker *worker, const struct ctl_packet *packet)
         return;
     }
     for (unsigned i = 0; i < uplinks->n_ports && output == 0; i++) {
-        uint32_t candidate =
-            uplinks->ports[(packet->conn->rr_counter + i) % uplinks->n_ports];
+        uint32_t candidate = uplinks->ports[(packet->conn->rr_counter + i) % uplinks->n_ports];
 
         if (candidate != packet->in_port)
             output = candidate;

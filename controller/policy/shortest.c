@@ -2,10 +2,11 @@
  *
  * shortest.c - policy `shortest`: rules along a shortest path, equal paths chosen by hash (ECMP).
  *
- * The hash is over both addresses and the switch, so that a restart decides the same. Rules (in_port,
- * eth_src, eth_dst; priority 100, idle 300 s) go in from the far end to the ingress, each on its
- * switch's worker; the packet itself is handed out at the destination's edge port. Broadcast and unknown
- * destinations go to all edge ports, never over a link, so they cannot loop whatever the topology.
+ * The hash is over both addresses and the switch, so that a restart decides the same. Rules
+ * (in_port, eth_src, eth_dst; priority 100, idle 300 s) go in from the far end to the ingress, each
+ * on its switch's worker; the packet itself is handed out at the destination's edge port. Broadcast
+ * and unknown destinations go to all edge ports, never over a link, so they cannot loop whatever
+ * the topology.
  */
 #include "policy.h"
 
@@ -120,7 +121,8 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
             .in_port = hops[i].in_port,
             .priority = PRIORITY,
             .idle_s = IDLE_S,
-            .output = hops[i].out_port,
+            /* out of the port it came in by only when said so (section 7.2.1) */
+            .output = hops[i].out_port == hops[i].in_port ? OFPP_IN_PORT : hops[i].out_port,
             .policy = SB_policy_SHORTEST,
             .path_id = path_id,
         };

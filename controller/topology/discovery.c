@@ -8,12 +8,13 @@
  *   |                    |                   |        | count 4, HMAC 16                |     |
  *   +--------------------+-------------------+--------+---------------------------------+-----+
  *
- * The HMAC (SHA-256, left 16 bytes, over the 20 bytes before it) makes links that a host invents void; the
- * key lies in the runtime directory and survives a restart. The nonce must be one of the last two sent, so
- * that an old frame played again makes no link. LLDP of others is none of our business.
+ * The HMAC (SHA-256, left 16 bytes, over the 20 bytes before it) makes links that a host invents
+ * void; the key lies in the runtime directory and survives a restart. The nonce must be one of the
+ * last two sent, so that an old frame played again makes no link. LLDP of others is none of our
+ * business.
  *
- * A time-out is counted in frames, not in time: a link is lost when four frames were sent after the last
- * one heard. So it scales with the real cycle, and nobody is late because we were slow.
+ * A time-out is counted in frames, not in time: a link is lost when four frames were sent after the
+ * last one heard. So it scales with the real cycle, and nobody is late because we were slow.
  */
 #include "topology.h"
 
@@ -108,7 +109,10 @@ make_frame(const struct ctl_topology *topology, const struct ctl_port *port, uin
     p[12] = CTL_ETH_LLDP >> 8;
     p[13] = CTL_ETH_LLDP & 0xff;
     p += 14;
-    n = snprintf(text, sizeof(text), "\x07" "dpid:%016lx", port->row.dpid);
+    n = snprintf(text, sizeof(text),
+                 "\x07"
+                 "dpid:%016lx",
+                 port->row.dpid);
     p = put_tlv(p, 1, text, (size_t)n);
     n = snprintf(text, sizeof(text), "\x07%u", port->row.port);
     p = put_tlv(p, 2, text, (size_t)n);
@@ -226,9 +230,9 @@ ctl_discovery_frame(struct ctl_topology *topology, const struct ctl_mail *mail)
     port->heard_ns = sb_now();
     delay = packet->t_ns > end->lldp_sent_mono_ns ? packet->t_ns - end->lldp_sent_mono_ns : 0;
     if (nonce == end->nonce)
-        port->latency_ns =
-            port->latency_ns == 0 ? delay : (port->latency_ns * 7 + delay) / 8;
-    /* Either direction shows that these are no edge ports; the other direction is asked for at once. */
+        port->latency_ns = port->latency_ns == 0 ? delay : (port->latency_ns * 7 + delay) / 8;
+    /* Either direction shows that these are no edge ports; the other direction is asked for at
+     * once. */
     ctl_graph_type(topology, sw, port, SB_port_type_LINK);
     ctl_graph_type(topology, from, end, SB_port_type_LINK);
     if (end->heard_dpid != sw->row.dpid || end->heard_port != port->row.port)
@@ -252,8 +256,7 @@ lost(const struct ctl_topology *topology, const struct ctl_port *port)
     if (from->row.state != SB_switch_state_READY)
         return false; /* it cannot send for us now; its link goes on forwarding */
     end = ctl_graph_port(from, port->heard_port);
-    return end == NULL || !end->row.up ||
-           end->lldp_count >= port->heard_count + LOST_FRAMES;
+    return end == NULL || !end->row.up || end->lldp_count >= port->heard_count + LOST_FRAMES;
 }
 
 /* Does some port hear this one? Then it is no edge port either. */
@@ -272,14 +275,14 @@ is_heard(const struct ctl_topology *topology, const struct ctl_switch *sw,
 }
 
 static uint64_t
-run_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_port *port,
-         uint64_t mono, unsigned *budget)
+run_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_port *port, uint64_t mono,
+         unsigned *budget)
 {
     uint64_t next;
 
     if (port->heard_dpid != 0 && lost(topology, port)) {
-        sb_info("switch %016lx: port %u has not heard %016lx:%u for %d frames", sw->row.dpid,
-                port->row.port, port->heard_dpid, port->heard_port, LOST_FRAMES);
+        sb_info("switch %016lx: port %u lost its neighbour %016lx port %u", sw->row.dpid,
+                port->row.port, port->heard_dpid, port->heard_port);
         ctl_graph_heard(topology, sw, port, 0, 0);
     }
     if (port->row.type == SB_port_type_LINK && port->heard_dpid == 0 &&

@@ -2,12 +2,13 @@
  *
  * flood.c - broadcast and unknown destinations: one copy out of every edge port of the network.
  *
- * Nothing is ever flooded over a link, so no ring can loop it. Each packet is kept for two seconds: an
- * edge port that turns up within that time (a switch that connects a moment later, a port whose type was
- * still open) gets its copy then, so that the first packet of a network that just started arrives.
+ * Nothing is ever flooded over a link, so no ring can loop it. Each packet is kept for two seconds:
+ * an edge port that turns up within that time (a switch that connects a moment later, a port whose
+ * type was still open) gets its copy then, so that the first packet of a network that just started
+ * arrives.
  *
- * A port can be taken for an edge port for a moment when the switch behind it is not connected yet. A copy
- * that comes back in at another port while it is remembered is our own and ends here.
+ * A port can be taken for an edge port for a moment when the switch behind it is not connected yet.
+ * A copy that comes back in at another port while it is remembered is our own and ends here.
  */
 #include "topology.h"
 
@@ -120,8 +121,7 @@ spread(struct ctl_topology *topology, struct entry *entry)
 
             if (!port->up || port->type != SB_port_type_EDGE ||
                 (to->dpid == entry->from.dpid && port->port == entry->from.port) ||
-                was_sent(entry, to->dpid, port->port) ||
-                !remember(entry, to->dpid, port->port))
+                was_sent(entry, to->dpid, port->port) || !remember(entry, to->dpid, port->port))
                 continue;
             ports[n++] = port->port;
         }

@@ -2,8 +2,9 @@
  *
  * graph.c - switches and ports: what they said, of which type they are, and their rows on the bus.
  *
- * After a restart the graph is made from the rows; a port that comes back with the same number, name and
- * address keeps its type, so that nothing is discovered twice; any other starts as unknown.
+ * After a restart the graph is made from the rows; a port that comes back with the same number,
+ * name and address keeps its type, so that nothing is discovered twice; any other starts as
+ * unknown.
  */
 #include "topology.h"
 
@@ -85,12 +86,12 @@ ctl_graph_peer(const struct ctl_topology *topology, const struct ctl_switch *sw,
     struct ctl_switch *other;
     struct ctl_port *end;
 
-    if (port->heard_dpid == 0 || !port->row.up || sw->row.state != SB_switch_state_READY)
+    if (port->heard_dpid == 0 || !port->row.up)
         return NULL;
     other = ctl_graph_switch(topology, port->heard_dpid);
     end = other == NULL ? NULL : ctl_graph_port(other, port->heard_port);
-    if (end == NULL || !end->row.up || other->row.state != SB_switch_state_READY ||
-        end->heard_dpid != sw->row.dpid || end->heard_port != port->row.port)
+    if (end == NULL || !end->row.up || end->heard_dpid != sw->row.dpid ||
+        end->heard_port != port->row.port)
         return NULL;
     *ret_switch = other;
     return end;
@@ -141,8 +142,8 @@ link_key(struct sb_link *ret, uint64_t dpid_a, uint32_t port_a, uint64_t dpid_b,
 }
 
 static void
-write_link_between(struct ctl_topology *topology, uint64_t dpid_a, uint32_t port_a,
-                   uint64_t dpid_b, uint32_t port_b)
+write_link_between(struct ctl_topology *topology, uint64_t dpid_a, uint32_t port_a, uint64_t dpid_b,
+                   uint32_t port_b)
 {
     struct ctl_switch *sw_a = ctl_graph_switch(topology, dpid_a),
                       *sw_b = ctl_graph_switch(topology, dpid_b);
@@ -150,7 +151,7 @@ write_link_between(struct ctl_topology *topology, uint64_t dpid_a, uint32_t port
                     *b = sw_b == NULL ? NULL : ctl_graph_port(sw_b, port_b);
     bool ab = b != NULL && b->heard_dpid == dpid_a && b->heard_port == port_a && b->row.up;
     bool ba = a != NULL && a->heard_dpid == dpid_b && a->heard_port == port_b && a->row.up;
-    enum sb_link_state state = ab && ba ? SB_link_state_UP
+    enum sb_link_state state = ab && ba   ? SB_link_state_UP
                                : ab || ba ? SB_link_state_HALF
                                           : SB_link_state_DOWN;
     struct sb_link row, old;
@@ -177,9 +178,9 @@ write_link_between(struct ctl_topology *topology, uint64_t dpid_a, uint32_t port
         if (state == SB_link_state_UP || old.state == SB_link_state_UP)
             ctl_event(topology->app,
                       state == SB_link_state_UP ? SB_event_kind_LINK_UP : SB_event_kind_LINK_DOWN,
-                      state == SB_link_state_UP ? SB_severity_INFO : SB_severity_WARNING, row.dpid_a,
-                      row.port_a, "link %lx:%u - %lx:%u is %s", row.dpid_a, row.port_a, row.dpid_b,
-                      row.port_b, sb_link_state_text(state));
+                      state == SB_link_state_UP ? SB_severity_INFO : SB_severity_WARNING,
+                      row.dpid_a, row.port_a, "link %lx:%u - %lx:%u is %s", row.dpid_a, row.port_a,
+                      row.dpid_b, row.port_b, sb_link_state_text(state));
     }
     if (a != NULL)
         a->link_written_ns = sb_mono();
@@ -269,9 +270,9 @@ apply_port(struct ctl_topology *topology, struct ctl_switch *sw, const struct of
         port->row.type = said->port >= OFPP_MAX ? SB_port_type_LOCAL : SB_port_type_UNKNOWN;
     if (said->port == OFPP_LOCAL)
         copy_text(sw->row.name, sizeof(sw->row.name), said->name, sizeof(said->name));
-    if (!fresh && (memcmp(before.mac, port->row.mac, 6) != 0 ||
-                   memcmp(before.name, port->row.name, sizeof(before.name)) != 0 ||
-                   was_up != port->row.up))
+    if (!fresh &&
+        (memcmp(before.mac, port->row.mac, 6) != 0 ||
+         memcmp(before.name, port->row.name, sizeof(before.name)) != 0 || was_up != port->row.up))
         reset_port(topology, sw, port);
     if (fresh || memcmp(&before, &port->row, sizeof(before)) != 0) {
         topology->dirty = true;
@@ -407,7 +408,8 @@ ctl_graph_port_seen(struct ctl_topology *topology, struct ctl_switch *sw, uint32
     apply_port(topology, sw, &port);
 }
 
-/* ---- restore and expire -------------------------------------------------------------------------- */
+/* ---- restore and expire
+ * -------------------------------------------------------------------------- */
 
 static void
 restore_links(struct ctl_topology *topology)

@@ -3,8 +3,8 @@
  * hosts.c - where hosts are attached: the table `host`, and the workers' copies of it.
  *
  * A host is a source address on an edge port. Workers report, the main thread decides and tells all
- * workers. A move is accepted at once and counted; the rules of a host that moved or whose port died are
- * deleted everywhere, because they lead to where it is no more.
+ * workers. A move is accepted at once and counted; the rules of a host that moved or whose port
+ * died are deleted everywhere, because they lead to where it is no more.
  */
 #include "topology.h"
 

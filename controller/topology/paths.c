@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * paths.c - builds the snapshot that workers decide on: distances between all ready switches (breadth
- * first from each, O(n (n + links))), and one flood tree per component, rooted at its lowest dpid with
- * ports in order, so that the same network always has the same tree.
+ * paths.c - builds the snapshot that workers decide on: distances between all ready switches
+ * (breadth first from each, O(n (n + links))), and one flood tree per component, rooted at its
+ * lowest dpid with ports in order, so that the same network always has the same tree.
  */
 #include "topology.h"
 
 #include <stdlib.h>
 
 #include <trivet/clock.h>
-
-static int32_t
-index_of(const struct ctl_net *net, const struct ctl_switch *sw)
-{
-    return ctl_net_find(net, sw->row.dpid);
-}
 
 static bool
 fill_switch(const struct ctl_switch *from, uint32_t n_switches, struct ctl_net_switch *to)
@@ -50,12 +44,14 @@ fill_links(struct ctl_topology *topology, struct ctl_net *net, const struct ctl_
 
         if (end == NULL || from->ports[i].row.type != SB_port_type_LINK || other == from)
             continue; /* a cable between two ports of one switch carries nothing */
-        to->ports[i].peer = index_of(net, other);
+        to->ports[i].linked = true;
+        to->ports[i].peer = ctl_net_find(net, other->row.dpid);
         to->ports[i].peer_port = end->row.port;
     }
 }
 
-/* Distances from one switch to all; on the way, when tree is set, the flood tree of its component. */
+/* Distances from one switch to all; on the way, when tree is set, the flood tree of its component.
+ */
 static void
 walk(struct ctl_net *net, uint32_t root, uint32_t *queue, bool tree)
 {

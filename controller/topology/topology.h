@@ -8,8 +8,8 @@
  *   paths.c      distances, flood tree and the snapshot for the workers
  *   flood.c      packets for all edge ports, also for those that turn up a moment later
  *
- * What a neighbour's discovery frame said is kept at the port that heard it; a link is two ports that
- * hear each other. Nothing else is stored about links, so that nothing can disagree.
+ * What a neighbour's discovery frame said is kept at the port that heard it; a link is two ports
+ * that hear each other. Nothing else is stored about links, so that nothing can disagree.
  */
 #ifndef TRIVET_CONTROLLER_TOPOLOGY_H
 #define TRIVET_CONTROLLER_TOPOLOGY_H
@@ -22,15 +22,15 @@ struct ctl_port {
     uint64_t next_lldp_ns;  /* monotonic */
     uint64_t first_lldp_ns; /* monotonic; since it came up; 0: none sent */
     uint64_t lldp_sent_mono_ns;
-    uint32_t lldp_count;    /* discovery frames sent since it came up */
+    uint32_t lldp_count;            /* discovery frames sent since it came up */
     uint32_t nonce, previous_nonce; /* of the last two frames sent */
     /* heard from the other end */
-    uint64_t heard_dpid;    /* 0: nobody */
+    uint64_t heard_dpid; /* 0: nobody */
     uint32_t heard_port;
-    uint32_t heard_count;   /* the sender's lldp_count at that time */
+    uint32_t heard_count; /* the sender's lldp_count at that time */
     uint64_t heard_mono_ns, heard_ns;
-    uint64_t latency_ns;    /* smoothed */
-    bool tree;              /* of a link: on the flood tree */
+    uint64_t latency_ns;      /* smoothed */
+    bool tree;                /* of a link: on the flood tree */
     uint64_t link_written_ns; /* monotonic; last time its link's row was written */
 };
 
@@ -45,19 +45,20 @@ struct ctl_switch {
 struct ctl_flood;
 
 struct ctl_topology {
-    struct ctl_app *app;    /* borrowed */
+    struct ctl_app *app;                                                       /* borrowed */
     struct sb_table *switches_table, *ports_table, *links_table, *hosts_table; /* borrowed */
     struct ctl_switch **switches; /* owned, sorted by dpid */
     uint32_t n_switches;
-    bool dirty;             /* a snapshot is due */
+    bool dirty; /* a snapshot is due */
     uint64_t built_mono_ns, build_cost_ns;
     uint64_t version;
-    struct ctl_net *net;    /* the last snapshot: borrowed from itself, one reference is the main thread's */
+    struct ctl_net
+        *net; /* the last snapshot: borrowed from itself, one reference is the main thread's */
     struct ctl_flood *flood; /* owned */
-    uint8_t key[32];        /* of the discovery frames' HMAC */
-    uint64_t next_check_ns; /* monotonic: of the discovery's timers */
+    uint8_t key[32];         /* of the discovery frames' HMAC */
+    uint64_t next_check_ns;  /* monotonic: of the discovery's timers */
     uint64_t interval_ns, settle_ns;
-    uint64_t forged;        /* discovery frames with our OUI and a bad HMAC */
+    uint64_t forged; /* discovery frames with our OUI and a bad HMAC */
 };
 
 /* topology.c */
@@ -86,7 +87,7 @@ void ctl_graph_heard(struct ctl_topology *topology, struct ctl_switch *sw, struc
 /* Writes the row of the link this port has, if it has one. */
 void ctl_graph_write_link(struct ctl_topology *topology, const struct ctl_switch *sw,
                           struct ctl_port *port);
-/* The port at the other end if both hear each other, are up and ready; else NULL. */
+/* The port at the other end if both hear each other and are up; else NULL. */
 struct ctl_port *ctl_graph_peer(const struct ctl_topology *topology, const struct ctl_switch *sw,
                                 const struct ctl_port *port, struct ctl_switch **ret_switch);
 /* Forgets switches that have been gone for long. */
@@ -97,7 +98,8 @@ int ctl_discovery_key(struct ctl_topology *topology, const char *runtime_dir);
 void ctl_discovery_send(struct ctl_topology *topology, struct ctl_switch *sw,
                         struct ctl_port *port);
 void ctl_discovery_frame(struct ctl_topology *topology, const struct ctl_mail *mail);
-/* Frames that are due, time-outs, port types that are settled. Returns the next deadline (monotonic). */
+/* Frames that are due, time-outs, port types that are settled. Returns the next deadline
+ * (monotonic). */
 uint64_t ctl_discovery_run(struct ctl_topology *topology, uint64_t mono);
 void ctl_packet_out(struct ctl_topology *topology, const struct ctl_switch *sw,
                     const uint32_t *ports, uint32_t n_ports, const void *frame, size_t size);
