@@ -371,12 +371,18 @@ ag_session_direction(const struct ag_session *session, uint32_t first, uint32_t 
     uint32_t lost = end - first, unseen = 0;
 
     *ret_forward = *ret_reverse = 0;
-    if (!has_rseq(a) || !has_rseq(b) || !before(a->rseq, b->rseq))
+    if (!has_rseq(a) || !has_rseq(b))
         return;
     /* Numbers of a count that ended are forgotten, and nothing can be said across its end. */
     if (session->se_replies[a->rseq & session->se_mask] != reply_pair(a->rseq, a->seq) ||
         session->se_replies[b->rseq & session->se_mask] != reply_pair(b->rseq, b->seq))
         return;
+    if (before(b->rseq, a->rseq)) { /* b overtook a */
+        const struct ag_probe *c = a;
+
+        a = b;
+        b = c;
+    }
     for (uint32_t rseq = a->rseq + 1; rseq != b->rseq && unseen < lost; rseq++)
         unseen += session->se_replies[rseq & session->se_mask] >> 32 != rseq + 1U;
     *ret_reverse = unseen;

@@ -20,7 +20,8 @@
  *
  * Loss by direction: a stateful reflector counts its replies. Between two replies
  * that came back, (s1, r1) and (s2, r2), a reply number that never came is a reply
- * lost on its way back; the other missing probes were lost on their way there.
+ * lost on its way back; the other missing probes were lost on their way there. Exact
+ * unless replies overtake each other right there.
  */
 #ifndef AGENT_SESSION_H
 #define AGENT_SESSION_H
