@@ -93,15 +93,16 @@ incarnation() { in_container sw1 statebus ls --json 2>/dev/null | jq -r --arg o 
 
 # kill_one CONTAINER OWNER: while a ping of 10 ms flows between the hosts
 kill_one() {
-    local before log=$BATS_TEST_TMPDIR/ping
+    local before ping log=$BATS_TEST_TMPDIR/ping
     before=$(incarnation "$2")
     [ -n "$before" ]
     in_container h1 ping -i 0.01 -c 600 -W 2 -q 10.0.0.2 >"$log" 3>&- &
+    ping=$!
     eventually 3 eval '[ -n "$(in_container h1 pidof ping)" ]'
     docker kill -s KILL "$(name "$1")" >/dev/null
     docker start "$(name "$1")" >/dev/null
     eventually 5 eval '[ "$(phase '"$2"')" = "running alive" ] && [ "$(incarnation '"$2"')" != "'"$before"'" ]'
-    wait
+    wait $ping || true
     cat "$log"
     grep -q ' 600 received, 0% packet loss' "$log"
 }

@@ -113,7 +113,7 @@ PY
 
 @test "a second controller of the same instance is refused and named" {
     begin
-    run timeout 10 "$(tool trivet-controller)" --instance "$INSTANCE" --listen tcp:127.0.0.1:16699 3>&-
+    run timeout 10 "$(tool trivet-controller)" --instance "$INSTANCE" --listen tcp:127.0.0.1:16799 3>&-
     [ "$status" = 1 ]
     [[ $output == *"$pid"* ]]
     harmless

@@ -15,11 +15,6 @@ each_policy() { # TOPOLOGY [OPTION]...
     done
 }
 
-# Broadcasts that cross a link of the ring, while hosts that know no address begin to talk
-broadcasts() { # FILE
-    tcpdump -r "$1" -n -e 'ether broadcast' 2>/dev/null | wc -l
-}
-
 @test "diamond: all pairs, all policies" { each_policy diamond; }
 @test "pod with static ARP: all pairs, all policies" { each_policy pod; }
 @test "pod without static ARP: all pairs, shortest" {
@@ -48,22 +43,25 @@ broadcasts() { # FILE
     eventually 5 test -s "$BATS_TEST_TMPDIR/link.pcap"
     # Broadcasts from before the controller comes until discovery has settled
     in_host h1 ping -i 0.1 -w 8 -q 10.0.0.3 >/dev/null &
+    pings=$!
     in_host h2 ping -i 0.1 -w 8 -q -b 10.0.0.255 >/dev/null 2>&1 &
+    pings+=" $!"
     up --policy learning
     trivet wait
-    wait %2 || true
-    wait %3 || true
+    wait $pings || true
     pingall
     kill $dump
     wait $dump || true
-    n=$(broadcasts "$BATS_TEST_TMPDIR/link.pcap")
+    # Broadcast pings of h2 on this link, and how often the one most frequent was seen. Broadcasts go
+    # from the controller to edge ports, so none needs to be here; a tree would show each once.
+    tcpdump -r "$BATS_TEST_TMPDIR/link.pcap" -n 'icmp[icmptype] == icmp-echo and ether broadcast' 2>/dev/null |
+        sed -n 's/.* seq \([0-9]*\),.*/\1/p' | sort | uniq -c | sort -rn >"$BATS_TEST_TMPDIR/copies"
+    head -3 "$BATS_TEST_TMPDIR/copies"
+    [ "$(awk 'NR == 1 {print $1}' "$BATS_TEST_TMPDIR/copies" | grep . || echo 0)" -le 1 ]
+    # everything else that is broadcast there: discovery frames of the controller, a few a second
+    n=$(tcpdump -r "$BATS_TEST_TMPDIR/link.pcap" -n -e 'ether broadcast' 2>/dev/null | wc -l)
     echo "broadcast frames on s1-s2: $n"
-    # h2 sent about 80 and h1 a few; a storm would be many thousands
-    [ "$n" -le 100 ]
-    # and never twice the same: the IP identification tells the copies apart
-    copies=$(tcpdump -r "$BATS_TEST_TMPDIR/link.pcap" -n -v -e 'ip and ether broadcast' 2>/dev/null |
-        sed -n 's/.*[^a-z]id \([0-9]*\),.*/\1/p' | sort | uniq -c | sort -rn | awk 'NR == 1 {print $1}')
-    [ "${copies:-0}" -le 2 ]
+    [ "$n" -le 200 ]
 }
 
 @test "a switch that joins later is found and used" {
@@ -81,6 +79,7 @@ broadcasts() { # FILE
     for pair in 'h1 h3' 'h4 h2'; do
         read -r a b <<<"$pair"
         in_host "$b" iperf3 -s -1 -D
+        eventually 3 eval 'in_host $b ss -ltn | grep -q :5201'
         in_host "$a" iperf3 -c "$(address "$b")" -n 5M --connect-timeout 3000 >/dev/null
     done
 }

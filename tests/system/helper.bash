@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # helper.bash - what the system tests share. Each test file runs an instance of its own (named "bats")
-# on port 16653, with bridges and namespaces that start with "t-", so that it disturbs nothing else.
+# on port 16753, with bridges and namespaces that start with "t-", so that it disturbs nothing else.
 
 ROOT=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
 INSTANCE=bats
 RUN=/run/trivet/$INSTANCE
 unset TRIVET_RUNTIME_DIR
-export TRIVET_CONTROLLER=tcp:127.0.0.1:16653 TRIVET_PREFIX=t- TRIVET_BUILD=${TRIVET_BUILD:-release}
+export TRIVET_CONTROLLER=tcp:127.0.0.1:16753 TRIVET_PREFIX=t- TRIVET_BUILD=${TRIVET_BUILD:-release}
+case $TRIVET_BUILD in /*) BUILD=$TRIVET_BUILD ;; *) BUILD=$ROOT/build/$TRIVET_BUILD ;; esac
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-120}
 
 # The services and OVS must not inherit bats' file descriptor 3: bats would wait for them.
@@ -18,10 +19,9 @@ statebus() { "$(tool statebus)" --instance "$INSTANCE" "$@" 3>&-; }
 up() { trivet up --listen "$TRIVET_CONTROLLER" "$@"; }
 
 tool() { # path of one of our programs
-    local build=$TRIVET_BUILD p
-    [[ $build == /* ]] || build=$ROOT/build/$build
-    for p in "$build"/*/"$1"; do [ -x "$p" ] && [ -f "$p" ] && echo "$p" && return; done
-    echo "no program $1 in $build" >&2
+    local p
+    for p in "$BUILD"/*/"$1"; do [ -x "$p" ] && [ -f "$p" ] && readlink -f "$p" && return; done
+    echo "no program $1 in $BUILD" >&2
     return 1
 }
 

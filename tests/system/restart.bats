@@ -9,14 +9,15 @@ ready_again() { [ "$(pid_of "$1")" != "$2" ] && [ "$(state_of "$1")" = 'running 
 
 # no_loss SERVICE [COUNT]: kills it under a ping of 10 ms between installed flows
 no_loss() {
-    local service=$1 count=${2:-400} pid log=$BATS_TEST_TMPDIR/ping
+    local service=$1 count=${2:-400} pid ping log=$BATS_TEST_TMPDIR/ping
     in_host h1 ping -c 2 -i 0.2 -W 2 -q 10.0.0.3 >/dev/null # the flows are there
     in_host h1 ping -i 0.01 -c "$count" -W 2 -q 10.0.0.3 >"$log" &
+    ping=$!
     eventually 2 eval '[ -n "$(ip netns pids t-h1)" ]'
     pid=$(pid_of "$service")
     kill -9 "$pid"
     eventually 2 ready_again "$service" "$pid"
-    wait %1 || true
+    wait $ping || true
     cat "$log"
     grep -q " $count received, 0% packet loss" "$log"
 }
@@ -65,9 +66,10 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
 @test "kill -9 of the supervisor: no ping lost, nothing restarted" {
     before=$(trivet status --json | jq -r .pid | tr '\n' ' ')
     in_host h1 ping -i 0.01 -c 300 -W 2 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
+    ping=$!
     kill -9 "$(cut -d' ' -f1 "$RUN/supervisor/pid")"
     up
-    wait %1
+    wait $ping
     grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
     [ "$(trivet status --json | jq -r .pid | tr '\n' ' ')" = "$before" ]
 }
@@ -83,6 +85,7 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
 @test "all services killed ten times under traffic" {
     full_only
     in_host h1 ping -i 0.01 -w 60 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
+    ping=$!
     for i in 1 2 3 4 5 6 7 8 9 10; do
         for service in controller pcapcheck agent.t-h1; do
             pid=$(pid_of $service)
@@ -90,8 +93,8 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
             eventually 12 ready_again $service "$pid"
         done
     done
-    kill -INT %1
-    wait %1 || true
+    kill -INT $ping
+    wait $ping || true
     cat "$BATS_TEST_TMPDIR/ping"
     grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
     content

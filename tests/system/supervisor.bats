@@ -7,6 +7,9 @@ teardown() { finish; }
 
 supervisor() { cut -d' ' -f1 "$RUN/supervisor/pid"; }
 restarts() { trivet status --json | jq -r --arg s "$1" 'select(.service == $s).restarts'; }
+gone() { # a zombie whose new parent does not care is gone, too
+    [ ! -e "/proc/$1" ] || grep -q '^State:.[ZX]' "/proc/$1/status"
+}
 runs_again() { # SERVICE OLD-PID: another process, ready
     [ "$(pid_of "$1")" != "$2" ] && [ "$(state_of "$1")" = 'running running' ]
 }
@@ -20,7 +23,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     [ "$(trivet status --json | jq -r .pid | tr '\n' ' ')" = "$before" ]
     supervisor=$(supervisor)
     trivet down
-    for pid in $before $supervisor; do [ ! -e "/proc/$pid" ]; done
+    for pid in $before $supervisor; do gone "$pid"; done
     trivet down
     run trivet status
     [ "$status" = 1 ]
@@ -43,7 +46,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
         old=$(pid_of $service)
         others=$(trivet status --json | jq -r --arg s $service 'select(.service != $s).pid' | tr '\n' ' ')
         kill -9 "$old"
-        eventually 1.5 runs_again $service "$old"
+        eventually 2 runs_again $service "$old"
         [ "$(trivet status --json | jq -r --arg s $service 'select(.service != $s).pid' | tr '\n' ' ')" = "$others" ]
         [ "$(restarts $service)" = 1 ]
     done
@@ -91,7 +94,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     pids=$(trivet status --json | jq -r .pid)
     kill -9 "$(supervisor)"
     trivet down
-    for pid in $pids; do [ ! -e "/proc/$pid" ]; done
+    for pid in $pids; do gone "$pid"; done
 }
 
 @test "only its own processes are ended: a reused pid is left alone" {
@@ -136,7 +139,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     done
     pid=$(pid_of agent.t-h1)
     trivet agents --stop t-h1
-    eventually 2 test ! -e "/proc/$pid"
+    eventually 2 gone "$pid"
     [ "$(state_of agent.t-h2)" = 'running running' ]
     run trivet agents t-nowhere
     [ "$status" = 1 ]
@@ -194,7 +197,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
 
 @test "it runs installed, from any directory" {
     prefix=$BATS_TEST_TMPDIR/usr
-    cmake --install "$ROOT/build/$TRIVET_BUILD" --prefix "$prefix" >/dev/null
+    cmake --install "$BUILD" --prefix "$prefix" >/dev/null
     cd /
     installed() { env TRIVET_BUILD=none "$prefix/bin/trivet" --instance "$INSTANCE" "$@" 3>&-; }
     installed up --listen "$TRIVET_CONTROLLER" --topology diamond
@@ -225,10 +228,24 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     [[ $output == *"not settled after 2 s"*"5 switches ready"* ]]
 }
 
+@test "up fails soon, with the reason, when a service cannot start" {
+    up
+    other() { "$ROOT/env/trivet" --instance bats2 "$@" 3>&-; }
+    begin=$SECONDS
+    run other up --listen "$TRIVET_CONTROLLER"
+    other down
+    rm -rf --one-file-system /run/trivet/bats2
+    rm -f /dev/shm/trivet.bats2.*
+    echo "$output"
+    [ "$status" = 1 ]
+    [[ $output == *"controller"*"not ready"*"in use by"*"$(pid_of controller)"*"trivet logs controller"* ]]
+    [ $((SECONDS - begin)) -le 6 ]
+}
+
 @test "two instances run side by side and end apart" {
     up
     other() { "$ROOT/env/trivet" --instance bats2 "$@" 3>&-; }
-    TRIVET_CONTROLLER=tcp:127.0.0.1:16654 other up --listen tcp:127.0.0.1:16654
+    TRIVET_CONTROLLER=tcp:127.0.0.1:16754 other up --listen tcp:127.0.0.1:16754
     pid=$(pid_of controller)
     other down
     kill -0 "$pid"

@@ -66,6 +66,7 @@ picture() {
     ovs-ofctl add-flow t-s2 actions=NORMAL
     ovs-ofctl add-flow t-s3 actions=NORMAL
     in_host h2 iperf3 -s -1 -D
+    eventually 3 eval 'in_host h2 ss -ltn | grep -q :5201'
     in_host h1 iperf3 -c 10.0.0.2 -n 2M --connect-timeout 2000 >/dev/null
 }
 
