@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <trivet/clock.h>
 #include <unistd.h>
@@ -109,15 +110,19 @@ copy_shard(struct sb_table *shards, unsigned n_shards, const struct sb_table *ol
             sb_append(ring, row);
 }
 
-/* Other capacities, shards or tables: copies the rows into the new segment. */
+/* Other capacities, shards or tables: copies the rows into the new segment. *dropped: rows that
+ * were damaged or found no room. */
 static void
 copy_rows(struct sb_owner *owner, const struct sb_map *old, uint64_t *dropped)
 {
+    uint64_t rows;
+
     for (unsigned i = 0; i < old->n_tables; i++) {
         int index = sb_map_find(&owner->map, old->ids[i]);
 
         if (index < 0)
             continue;
+        rows = 0;
         for (unsigned s = 0; s < old->dir[i].shards; s++) {
             struct sb_table table;
             int64_t bad;
@@ -129,11 +134,13 @@ copy_rows(struct sb_owner *owner, const struct sb_map *old, uint64_t *dropped)
                 continue;
             }
             *dropped += (uint64_t)bad;
+            rows += table.rows;
             copy_shard(owner->shards[index], owner->map.dir[index].shards, &table, &old->dir[i]);
         }
         sb_map_dir(&owner->map, index)->last_seq = sb_map_dir(old, (int)i)->last_seq;
         for (unsigned s = 0; s < owner->map.dir[index].shards; s++)
-            *dropped += owner->shards[index][s].shard->refused;
+            rows -= owner->shards[index][s].rows;
+        *dropped += rows;
     }
 }
 
@@ -211,9 +218,7 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
     if (error == SB_OK && found == SB_OK) {
         copy_rows(owner, &old, &dropped);
         owner->warm = true;
-        sb_fail(remark, 0,
-                "copied the rows to new capacities or shards, %" PRIu64
-                " of them damaged or too many",
+        sb_fail(remark, 0, "copied the rows to new capacities or shards, dropped %" PRIu64,
                 dropped);
     }
     if (found == SB_OK)
@@ -257,6 +262,10 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
     snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
     error = sb_publisher_open(publisher, endpoint, config->hwm ? config->hwm : 1000, message);
     owner->publishing = error == SB_OK;
+    /* To connect takes write permission: whoever may read the segment may also subscribe. The
+     * directory keeps others out. */
+    if (error == SB_OK && chmod(path, 0660) < 0)
+        error = sb_fail(message, SB_ESYS, "cannot set the mode of %s: %s", path, strerror(errno));
     return error;
 }
 
@@ -398,7 +407,7 @@ sb_owner_pump(struct sb_owner *owner)
         struct sb_publisher *publisher = &owner->publisher;
 
         busy = true;
-        if (now - publisher->drained_ns >= DRAIN_NS) {
+        if (now - publisher->drained_ns >= DRAIN_NS || sb_publisher_pressed(publisher)) {
             publisher->drained_ns = now;
             busy = sb_publisher_drain(publisher) || !arm(owner);
         }
@@ -412,6 +421,6 @@ sb_owner_pump(struct sb_owner *owner)
         beat = 0;
     }
     if (busy)
-        return 1;
+        return sb_publisher_pressed(&owner->publisher) ? 0 : 1;
     return (int)((SB_HEARTBEAT_NS - beat + SB_MS - 1) / SB_MS);
 }

@@ -9,6 +9,17 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#if defined(__SANITIZE_THREAD__)
+/* The distribution's libzmq is not instrumented, so ThreadSanitizer cannot see how it hands
+ * messages to its own threads. */
+const char *__tsan_default_suppressions(void);
+const char *
+__tsan_default_suppressions(void)
+{
+    return "race:libzmq.so\ncalled_from_lib:libzmq.so\n";
+}
+#endif
+
 /* Records taken of one shard a pump; the rest waits for the next one, 1 ms later at most. */
 #define DRAIN_MAX 4096
 
@@ -111,6 +122,8 @@ sb_publisher_drain(struct sb_publisher *publisher)
                 /* numbers nobody gets: the gap tells subscribers to read the table again */
                 table->last_seq += dropped - c->dropped_seen;
                 sb_store_release(&table->dir->last_seq, table->last_seq);
+                sb_store(&shard->shard->unpublished,
+                         shard->shard->unpublished + dropped - c->dropped_seen);
                 c->dropped_seen = dropped;
                 any = true;
             }
@@ -129,6 +142,19 @@ sb_publisher_pending(const struct sb_publisher *publisher)
 
             if (sb_load_acquire(&c->tail) != c->head ||
                 sb_load_acquire(&c->dropped) != c->dropped_seen)
+                return true;
+        }
+    return false;
+}
+
+bool
+sb_publisher_pressed(const struct sb_publisher *publisher)
+{
+    for (unsigned t = 0; t < publisher->n_tables; t++)
+        for (unsigned s = 0; s < publisher->tables[t].n_shards; s++) {
+            const struct sb_changes *c = publisher->tables[t].shards[s].changes;
+
+            if (sb_load(&c->tail) - c->head > c->mask / 2)
                 return true;
         }
     return false;

@@ -73,6 +73,8 @@ void sb_publisher_close(struct sb_publisher *publisher);
 bool sb_publisher_drain(struct sb_publisher *publisher);
 /* Does any change ring hold a record or an unreported drop? */
 bool sb_publisher_pending(const struct sb_publisher *publisher);
+/* Is a change ring more than half full? */
+bool sb_publisher_pressed(const struct sb_publisher *publisher);
 void sb_publisher_heartbeat(struct sb_publisher *publisher);
 
 #endif

@@ -186,6 +186,7 @@ lookup_in(const struct sb_reader *reader, int index, unsigned shard_index, const
     struct sb_home home = sb_home_of(hash, dir->slots / SB_BUCKET);
     int ret = 0;
 
+    __builtin_prefetch(tags + home.bucket[1] * SB_BUCKET);
     for (int b = 0; b < 2; b++) {
         uint32_t first = home.bucket[b] * SB_BUCKET;
 
@@ -194,6 +195,7 @@ lookup_in(const struct sb_reader *reader, int index, unsigned shard_index, const
 
             if (sb_load(&tags[i]) != home.tag)
                 continue;
+            sb_prefetch_slot(slot_of(dir, shard, i), dir->stride);
             got = sb_slot_read(slot_of(dir, shard, i), dir->row_size / 8u, ret_row);
             if (got == 1 && memcmp(ret_row, key, key_size) == 0)
                 return 1;

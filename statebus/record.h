@@ -84,6 +84,14 @@ sb_copy_out(void *row, const uint64_t *shared, unsigned n)
     }
 }
 
+/* Fetches all lines of a slot at once: which copy is live shows only in its first. */
+static inline void
+sb_prefetch_slot(const struct sb_slot *slot, uint32_t stride)
+{
+    for (uint32_t offset = 64; offset < stride; offset += 64)
+        __builtin_prefetch((const uint8_t *)slot + offset);
+}
+
 /* A reader's copy of a slot: 1, 0 if it is empty, SB_EBUSY. */
 static inline int
 sb_slot_read(const struct sb_slot *slot, unsigned n, void *ret_row)

@@ -72,7 +72,7 @@ struct sb_shard {
     uint64_t floor; /* hash: no sequence above it was ever in a slot that is now empty */
     uint64_t head;  /* ring: records written */
     uint64_t inserted, updated, removed, evicted, refused;
-    uint64_t unpublished; /* changes that found the change ring full */
+    uint64_t unpublished; /* changes that found the change ring full; by the main thread */
     uint64_t pad[7];
 };
 _Static_assert(sizeof(struct sb_shard) == 128, "shards start with two cache lines");

@@ -101,6 +101,7 @@ find_in(const struct sb_table *table, uint32_t bucket, uint32_t tag, const void 
         uint32_t i = bucket * SB_BUCKET + (uint32_t)__builtin_ctz(found);
         const struct sb_slot *slot = sb_table_slot(table, i);
 
+        sb_prefetch_slot(slot, table->stride);
         if (slot->word && memcmp(live_row(table, slot), key, table->key_size) == 0)
             return i;
     }
@@ -111,8 +112,10 @@ int64_t
 sb_find_hashed(const struct sb_table *table, const void *key, uint64_t hash)
 {
     struct sb_home home = sb_home_of(hash, table->n_buckets);
-    int64_t slot = find_in(table, home.bucket[0], home.tag, key);
+    int64_t slot;
 
+    __builtin_prefetch(table->tags + home.bucket[1] * SB_BUCKET);
+    slot = find_in(table, home.bucket[0], home.tag, key);
     return slot >= 0 ? slot : find_in(table, home.bucket[1], home.tag, key);
 }
 
@@ -153,12 +156,14 @@ sb_next(const struct sb_table *table, int64_t slot)
     return SB_ENONE;
 }
 
+/* Offset by a random number of the segment: flows in switches outlive a cold start, and a new
+ * segment's cookies should not look like theirs. */
 uint16_t
 sb_generation(const struct sb_table *table, int64_t slot)
 {
     if (slot < 0 || slot >= table->n_slots)
         return 0;
-    return (uint16_t)(sb_table_slot(table, (uint64_t)slot)->meta >> 48);
+    return (uint16_t)((sb_table_slot(table, (uint64_t)slot)->meta >> 48) + table->seed[0]);
 }
 
 /* ---- writing ----------------------------------------------------------------------- */
@@ -255,11 +260,9 @@ int64_t
 sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
 {
     struct sb_home home = sb_home_of(hash, table->n_buckets);
-    int64_t i = find_in(table, home.bucket[0], home.tag, row), victim;
+    int64_t i = sb_find_hashed(table, row, hash), victim;
     struct sb_slot *slot;
 
-    if (i < 0)
-        i = find_in(table, home.bucket[1], home.tag, row);
     if (i >= 0) {
         slot = sb_table_slot(table, (uint64_t)i);
         publish(table, slot, slot->meta >> 48, row);
@@ -332,8 +335,6 @@ sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret)
         .refused = sb_load(&shard->refused),
         .unpublished = sb_load(&shard->unpublished),
     };
-    if (table->changes)
-        ret->unpublished = sb_load(&table->changes->dropped);
 }
 
 /* ---- adopting ------------------------------------------------------------------------ */

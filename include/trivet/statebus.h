@@ -286,7 +286,10 @@ struct sb_subscriber_stats {
     uint32_t owners;   /* connected now */
 };
 
-/* tables: bit 1 << SB_T_<table> each. owner: NULL for all. */
+/* tables: bit 1 << SB_T_<table> each. owner: NULL for all. Nothing happens before the first run.
+ * Hash tables: a write of the same bytes is no change; the rows that stand are reported first, also
+ * those of dead owners. Rings: of owners found by the first run only what comes from then on, of
+ * later ones everything from the oldest record. The callback must not call the subscriber. */
 int sb_subscribe(struct sb_subscriber **ret, const char *instance, const char *owner,
                  uint64_t tables, sb_change_fn *change, void *arg, char *message);
 void sb_subscriber_close(struct sb_subscriber **subscriber);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,9 +60,9 @@ put_find_write_remove(void **state)
     slot = sb_slot_for(table, &a, sb_hash(table, &a));
     generation = sb_generation(table, slot);
     assert_int_equal(sb_put(table, &a), slot);
-    assert_int_equal(sb_generation(table, slot), generation + 1);
+    assert_int_equal(sb_generation(table, slot), (uint16_t)(generation + 1));
     assert_int_equal(sb_put(table, &a2), slot);
-    assert_int_equal(sb_generation(table, slot), generation + 1);
+    assert_int_equal(sb_generation(table, slot), (uint16_t)(generation + 1));
     assert_int_equal(sb_find(table, &a), slot);
     assert_int_equal(sb_get(table, slot, &got), SB_OK);
     assert_memory_equal(&got, &a2, sizeof got);
@@ -76,7 +77,7 @@ put_find_write_remove(void **state)
     assert_null(sb_peek(table, -1));
     assert_null(sb_peek(table, INT64_MAX));
     assert_int_equal(sb_put(table, &a), slot);
-    assert_int_equal(sb_generation(table, slot), generation + 2);
+    assert_int_equal(sb_generation(table, slot), (uint16_t)(generation + 2));
     sb_table_stats(table, &stats);
     assert_int_equal(stats.rows, 1);
     assert_int_equal(stats.capacity, 100);
@@ -417,6 +418,36 @@ a_second_owner_is_refused(void **state)
     config.instance = fixture_instance();
     table.capacity = UINT32_MAX;
     assert_int_equal(sb_owner_open(&second, &config, message), SB_EINVAL);
+}
+
+static void
+too_little_memory_is_an_error(void **state)
+{
+    struct sb_owner_table tables[] = {{SB_T_verdict, SB_CAPACITY_MAX, 1},
+                                      {SB_T_observed, SB_CAPACITY_MAX, 1}};
+    struct sb_owner_config config = {
+        .instance = fixture_instance(),
+        .name = "huge",
+        .tables = tables,
+        .n_tables = 2,
+        .no_publish = true,
+    };
+    char message[SB_MESSAGE_MAX], path[256];
+    struct sb_owner *owner = NULL;
+    struct statvfs fs;
+
+    (void)state;
+    assert_int_equal(statvfs("/dev/shm", &fs), 0);
+    if ((uint64_t)fs.f_blocks * fs.f_frsize > UINT64_C(60) << 30)
+        skip(); /* it would fit */
+    assert_int_equal(sb_owner_open(&owner, &config, message), SB_ENOSPC);
+    assert_null(owner);
+    assert_non_null(strstr(message, "KiB are missing"));
+    snprintf(path, sizeof path, "/dev/shm/trivet.%s.huge.new", fixture_instance());
+    assert_int_equal(access(path, F_OK), -1);
+    tables[0].capacity = tables[1].capacity = 10; /* and the lock is free again */
+    assert_int_equal(sb_owner_open(&owner, &config, message), SB_OK);
+    sb_owner_close(&owner);
 }
 
 static void
@@ -763,6 +794,7 @@ main(void)
         cmocka_unit_test(geometry_changes_keep_the_rows),
         cmocka_unit_test(foreign_segments_are_refused_and_replaced),
         cmocka_unit_test(a_second_owner_is_refused),
+        cmocka_unit_test(too_little_memory_is_an_error),
         cmocka_unit_test(rings_tell_what_was_lost),
         cmocka_unit_test(flipped_bytes_harm_nobody),
         cmocka_unit_test(adoption_drops_what_no_owner_writes),
