@@ -3,14 +3,21 @@
  * statebus_bus.c - the bus between processes: deltas over ZeroMQ, late joiners, gaps, dead owners.
  *
  * The test itself never calls ZeroMQ. It starts this program again in two roles and talks to them
- * in lines over pipes: owner NAME        opens the owner; "churn N SEED": its worker threads make N
- * random changes a shard; "fill": one row a table; answers "content DIGEST ROWS CHANGES" subscriber
- * "sync N": answers "synced" when it is, with N owners; "content DIGEST": runs until the content
- * that its callbacks built has that digest and answers "reached RECEIVED MISSED REREADS RING
- * RING_LOST" A digest is the sum of the rows' hashes, so it does not depend on their order; the
- * subscriber subtracts the old row that each change brings, so a wrong old row shows as well.
+ * in lines over pipes.
+ *
+ * Role "owner NAME" opens that owner. "churn N SEED": its worker threads make N random changes a
+ * shard; "fill": one row a table; both answer "content DIGEST ROWS CHANGES". "wake N": N single
+ * changes, each made while the main thread sleeps or is about to; answers "woken SLOWEST_NS".
+ *
+ * Role "subscriber". "sync N": answers "synced" when it is, with N owners. "content DIGEST
+ * CHANGES": runs until the content that its callbacks built has that digest and so many changes are
+ * accounted for; answers "reached RECEIVED MISSED REREADS RING RING_LOST WRONG".
+ *
+ * A digest is the sum of the rows' hashes, so it does not depend on their order; the subscriber
+ * subtracts the old row that each change brings, so a wrong old row shows as well.
  */
 #include "statebus_fixture.h"
+#include "reader.h"
 #include "record.h"
 #include <czmq.h>
 #include <inttypes.h>
@@ -135,6 +142,66 @@ churn(struct sb_owner *owner, uint64_t n, uint64_t seed)
     close(fds[1]);
 }
 
+struct lonely {
+    struct sb_owner *owner;
+    uint64_t n, slowest_ns;
+    int done;
+};
+
+/* One change at a time: the next only after the last has been published. A wake-up lost between the
+ * writer's push and the main thread's going to sleep would take until the next heartbeat. */
+static void *
+work_alone(void *arg)
+{
+    struct lonely *w = arg;
+    struct sb_table *mac = sb_owner_table(w->owner, SB_T_mac, 0);
+    struct sb_reader *reader = fixture_reader("controller");
+    struct sb_mac m = {.dpid = 1};
+
+    for (uint64_t i = 0; i < w->n; i++) {
+        uint64_t seq = sb_reader_seq(reader, SB_T_mac), start = sb_mono();
+
+        m.last_ns = i;
+        sb_put(mac, &m);
+        while (sb_reader_seq(reader, SB_T_mac) == seq)
+            sched_yield();
+        if (sb_mono() - start > w->slowest_ns)
+            w->slowest_ns = sb_mono() - start;
+        /* let it drain again, find nothing, and fall asleep: here and there just while we push */
+        for (start = sb_mono(); sb_mono() - start < i % 1500 * 1000;)
+            sched_yield();
+    }
+    sb_reader_close(&reader);
+    if (write(w->done, "", 1) != 1)
+        abort();
+    return NULL;
+}
+
+static void
+wake(struct sb_owner *owner, uint64_t n)
+{
+    struct lonely lonely = {.owner = owner, .n = n};
+    pthread_t thread;
+    int fds[2], running = 1;
+
+    if (pipe(fds) < 0)
+        abort();
+    lonely.done = fds[1];
+    if (pthread_create(&thread, NULL, work_alone, &lonely) != 0)
+        abort();
+    while (running) {
+        struct pollfd pollers[] = {{.fd = fds[0], .events = POLLIN},
+                                   {.fd = sb_owner_fd(owner), .events = POLLIN}};
+
+        poll(pollers, 2, sb_owner_pump(owner));
+        running = !pollers[0].revents;
+    }
+    pthread_join(thread, NULL);
+    close(fds[0]);
+    close(fds[1]);
+    printf("woken %" PRIu64 "\n", lonely.slowest_ns);
+}
+
 static void
 fill(struct sb_owner *owner)
 {
@@ -211,7 +278,10 @@ owner_role(const char *name)
             churn(owner, n, seed);
         else if (strcmp(line, "fill") == 0)
             fill(owner);
-        print_content(owner);
+        if (sscanf(line, "wake %" SCNu64, &n) == 1)
+            wake(owner, n);
+        else
+            print_content(owner);
     }
     sb_owner_close(&owner);
     return 0;
@@ -534,6 +604,22 @@ a_killed_owner_loses_nothing(void **state)
     stop(&subscriber, 0);
 }
 
+static void
+no_wake_up_is_lost(void **state)
+{
+    struct child controller = start("owner", "controller");
+    uint64_t slowest = 0;
+    char line[64];
+
+    (void)state;
+    say(&controller, "wake 2000");
+    expect_line(&controller, line, sizeof line);
+    assert_int_equal(sscanf(line, "woken %" SCNu64, &slowest), 1);
+    print_message("slowest of 2000 changes: %" PRIu64 " us\n", slowest / 1000);
+    assert_true(slowest > 0 && slowest < 200 * SB_MS); /* a lost one waits for the heartbeat */
+    stop(&controller, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -542,6 +628,7 @@ main(int argc, char **argv)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_stopped_subscriber_repairs_itself, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(no_wake_up_is_lost, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_killed_owner_loses_nothing, fixture_setup,
                                         fixture_teardown),
     };
