@@ -246,9 +246,9 @@ step_ipv6(struct walk *w)
     memcpy(l->ip_dst, p + 24, 16);
     l->has |= PC_HAS_IP;
     next = p[6];
+    w->pk->ip_length = w->c.len;
     for (unsigned i = 0; i < EXTENSIONS_MAX; i++) {
         l->ip_proto = next;
-        w->pk->ip_length = w->c.len;
         switch (next) {
         case 0:
         case 43:
@@ -268,7 +268,6 @@ step_ipv6(struct walk *w)
             w->pk->ip_id = get32(x + 4);
             if (w->pk->fragment >> 3) {
                 l->ip_proto = x[0];
-                w->pk->ip_length = w->c.len;
                 return NEXT_DONE;
             }
             break;
@@ -322,7 +321,8 @@ try_vxlan(struct walk *w)
 {
     const uint8_t *p = w->c.p;
 
-    if (w->c.cap < 8 || p[0] != 0x08 || w->c.len < 8 + 14)
+    /* The I flag must be set, others are ignored; with the P flag of VXLAN-GPE only Ethernet. */
+    if (w->c.cap < 8 || !(p[0] & 0x08) || (p[0] & 0x04 && p[3] != 3) || w->c.len < 8 + 14)
         return NEXT_DONE;
     w->pk->vni = get32(p + 4) >> 8;
     take(w, 8);

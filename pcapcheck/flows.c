@@ -148,7 +148,7 @@ track_tcp(struct pc_flow *f, const struct pc_packet *pk, unsigned dir, uint64_t 
     bool syn = flags & PC_TCP_SYN;
 
     f->tcp |= SEEN_TCP;
-    if (syn && !(flags & PC_TCP_ACK) && (f->tcp & (SEEN_RST | SEEN_FIN << dir))) {
+    if (syn && !(flags & PC_TCP_ACK) && (f->tcp & (SEEN_RST | (uint32_t)SEEN_FIN << dir))) {
         /* The ports are used again: a new connection under the old key. */
         f->tcp = SEEN_TCP;
         f->first_ns = t;

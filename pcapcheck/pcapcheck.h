@@ -38,8 +38,9 @@
 #define PC_QUIET_NS (500 * SB_MS) /* a journey ends when nothing was seen for so long */
 #define PC_AGE_NS (3 * SB_SECOND) /* ... or when it is so old: a storm must be reported */
 #define PC_SETTLE_NS (50 * SB_MS) /* after its barrier a flow is judged from here on */
-#define PC_LAG_NS (200 * SB_MS) /* live: packets older than this have been read from every handle  \
-                                 */
+#define PC_LAG_NS                                                                                  \
+    (200 * SB_MS) /* live: packets older than this have been read from every handle                \
+                   */
 
 /* ---- points (points.c) --------------------------------------------------------- */
 
@@ -337,6 +338,8 @@ void pc_reader_close(struct pc_reader **reader);
 int pc_reader_next(struct pc_reader *reader, struct pc_record *ret, char *message);
 /* Name of an interface: if_name of the file, else the file's own name without folder and ending. */
 const char *pc_reader_interface(const struct pc_reader *reader, uint32_t interface);
+/* Interfaces known so far. */
+uint32_t pc_reader_interfaces(const struct pc_reader *reader);
 
 /* inside the readers */
 #define PC_PACKET_MAX (256 * 1024) /* captured bytes of one packet */

@@ -102,6 +102,12 @@ pc_reader_interface(const struct pc_reader *r, uint32_t interface)
                : r->name;
 }
 
+uint32_t
+pc_reader_interfaces(const struct pc_reader *r)
+{
+    return r->n_interfaces;
+}
+
 /* ---- classic pcap ------------------------------------------------------------------- */
 
 static uint32_t

@@ -19,41 +19,51 @@
 struct source {
     struct pc_reader *reader; /* owned; NULL at its end */
     struct pc_record record;
-    uint32_t
-        point[PC_INTERFACES_MAX]; /* of each interface of the file, PC_NONE not yet looked up */
+    uint32_t point[PC_INTERFACES_MAX]; /* of each interface of the file */
+    uint32_t n_points;
 };
 
-static bool
-fetch(struct source *s, const char *path, bool *damaged)
+/* Every interface of a file is watched, also one that saw nothing. */
+static void
+know_interfaces(struct app *app, struct source *s)
+{
+    struct pc_points *points = &app->engine->net.points;
+
+    for (; s->n_points < pc_reader_interfaces(s->reader); s->n_points++) {
+        uint32_t i = pc_point_add(points, pc_reader_interface(s->reader, s->n_points));
+
+        s->point[s->n_points] = i;
+        if (i == PC_NONE)
+            continue;
+        points->point[i].tap[PC_IN].since_ns = points->point[i].tap[PC_OUT].since_ns = 1;
+        points->point[i].why[0] = '\0';
+    }
+}
+
+static void
+fetch(struct app *app, struct source *s, const char *path, bool *damaged)
 {
     char message[256];
     int n = pc_reader_next(s->reader, &s->record, message);
 
+    know_interfaces(app, s);
     if (n < 0) {
         sb_error("%s: %s; what was before it is judged", path, message);
         *damaged = true;
     }
     if (n != 1)
         pc_reader_close(&s->reader);
-    return n == 1;
 }
 
 static void
 feed(struct app *app, struct source *s)
 {
     struct pc_record *r = &s->record;
-    uint32_t *point = &s->point[r->interface < PC_INTERFACES_MAX ? r->interface : 0];
+    uint32_t point = r->interface < s->n_points ? s->point[r->interface] : PC_NONE;
 
-    if (*point == PC_NONE) {
-        struct pc_points *points = &app->engine->net.points;
-
-        *point = pc_point_add(points, pc_reader_interface(s->reader, r->interface));
-        if (*point == PC_NONE)
-            return;
-        points->point[*point].tap[PC_IN].since_ns = points->point[*point].tap[PC_OUT].since_ns = 1;
-        points->point[*point].why[0] = '\0';
-    }
-    pc_engine_packet(app->engine, *point, r->direction, r->t_ns, r->data, r->cap, r->len,
+    if (point == PC_NONE)
+        return; /* more interfaces than points */
+    pc_engine_packet(app->engine, point, r->direction, r->t_ns, r->data, r->cap, r->len,
                      r->linktype);
     /* Interfaces of one file are written almost in order; journeys wait longer than that. */
     pc_engine_advance(app->engine, r->t_ns > PC_LAG_NS ? r->t_ns - PC_LAG_NS : 0);
@@ -75,12 +85,11 @@ app_run_files(struct app *app)
     for (uint32_t i = 0; i < points->n; i++)
         snprintf(points->point[i].why, sizeof points->point[i].why, "not in the files");
     for (unsigned i = 0; i < app->n_files; i++) {
-        memset(sources[i].point, 0xff, sizeof sources[i].point);
         if (pc_reader_open(&sources[i].reader, app->files[i], message)) {
             sb_error("%s: %s", app->files[i], message);
             goto out;
         }
-        fetch(&sources[i], app->files[i], &damaged);
+        fetch(app, &sources[i], app->files[i], &damaged);
     }
     for (;;) {
         struct source *first = NULL;
@@ -91,7 +100,7 @@ app_run_files(struct app *app)
         if (!first)
             break;
         feed(app, first);
-        fetch(first, app->files[first - sources], &damaged);
+        fetch(app, first, app->files[first - sources], &damaged);
     }
     pc_engine_advance(app->engine, UINT64_MAX);
     result = damaged ? 2 : 0;

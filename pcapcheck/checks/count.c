@@ -12,7 +12,7 @@
 #include "count.h"
 
 #define STORM 8
-#define WATCHED_NS SB_SECOND /* all ways in must have been watched since so long before */
+#define WATCHED_NS PC_QUIET_NS /* all ways in must have been watched since so long before */
 
 void *
 pc_count_new(const struct pc_check *check, bool links, const char *verb)
