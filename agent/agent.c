@@ -183,6 +183,7 @@ ag_agent_run(const struct ag_options *options)
         sb_error("event loop: %s", strerror(errno));
     report_drops(agent);
 out:
+    agent->ag_loop.lo_stop = true;
     ag_discovery_close(agent);
     ag_peer_close_all(agent);
     ag_reflector_close(&agent->ag_reflector);

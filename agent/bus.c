@@ -98,8 +98,10 @@ ag_bus_open(struct ag_agent *agent)
 void
 ag_bus_close(struct ag_agent *agent)
 {
-    if (agent->ag_owner)
+    if (agent->ag_owner) {
+        ag_bus_self(agent); /* not alive any more */
         sb_owner_pump(agent->ag_owner);
+    }
     sb_owner_close(&agent->ag_owner);
 }
 
@@ -125,7 +127,7 @@ ag_bus_self(struct ag_agent *agent)
         .interval_ns = agent->ag_options->interval_ms * (uint32_t)SB_MS,
         .probe_port = agent->ag_options->port,
         .self = 1,
-        .alive = 1,
+        .alive = !agent->ag_loop.lo_stop,
     };
 
     memcpy(row.name, agent->ag_name, sizeof(row.name));

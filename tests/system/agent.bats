@@ -4,6 +4,7 @@
 # agent.bats - agents in namespaces (agt-h1 to agt-h3) on a Linux bridge in a fourth (agt-sw): they find
 # each other, measure, count loss where there is loss and nowhere else, and answer no strangers.
 
+bats_require_minimum_version 1.5.0
 load helper
 
 INSTANCE=agt
@@ -21,12 +22,15 @@ plug() { # NUMBER: host hN with address SUBNET.N
     ip -n "agt-h$1" addr add "$SUBNET.$1/24" dev "h$1-eth0"
 }
 
-start() { # HOST [OPTION]...: an agent, whose pid is in $RUN/HOST.test-pid
-    inside "$1" "$(tool trivet-agent)" --instance $INSTANCE "${@:2}" 2>>"$RUN/$1.log" &
+# HOST ARGUMENT...: the program in the background, its pid in $RUN/HOST.test-pid. (ip netns exec becomes
+# the program it runs; a function in the background would be a shell around it.)
+launch() {
+    ip netns exec "agt-$1" "$(tool trivet-agent)" "${@:2}" 2>>"$RUN/$1.log" 3>&- &
     echo $! >"$RUN/$1.test-pid"
 }
+start() { launch "$1" --instance $INSTANCE "${@:2}"; } # HOST [OPTION]...: an agent
+reflect() { launch "$1" reflect "${@:2}"; }             # HOST [OPTION]...
 
-# ip netns exec becomes the program it runs, so $! is the agent itself.
 pid() { cat "$RUN/$1.test-pid"; }
 stop() { # HOST [SIGNAL]: and wait until it is gone
     local pid
@@ -151,20 +155,21 @@ teardown() {
 }
 
 @test "loss on the path is counted by direction" {
+    inside h1 iptables -S INPUT || skip "no iptables in a namespace here"
     start h1 --interval 20 --timeout 500
     start h2 --interval 20 --timeout 500
     eventually 6 measures h1 h2
-    # Replies of h2 are dropped for a while: lost on their way back as h1 sees it. (tc sees what leaves.)
-    inside h2 tc qdisc add dev h2-eth0 clsact
-    inside h2 tc filter add dev h2-eth0 egress protocol ip flower ip_proto udp src_port 18620 action drop
+    # All within one window of 10 s, which begin when CLOCK_MONOTONIC is a multiple of that.
+    early() { awk '{ exit !($1 % 10 < 7) }' /proc/uptime; }
+    eventually 5 early
+    # Replies that reach h1 are dropped for a while: lost on their way back. Then probes that reach h2.
+    inside h1 iptables -A INPUT -p udp --sport 18620 -j DROP
     sleep 0.3
-    inside h2 tc qdisc del dev h2-eth0 clsact
-    # Then the probes of h1.
+    inside h1 iptables -F INPUT
     sleep 0.5
-    inside h1 tc qdisc add dev h1-eth0 clsact
-    inside h1 tc filter add dev h1-eth0 egress protocol ip flower ip_proto udp dst_port 18620 action drop
+    inside h2 iptables -A INPUT -p udp --dport 18620 -j DROP
     sleep 0.2
-    inside h1 tc qdisc del dev h1-eth0 clsact
+    inside h2 iptables -F INPUT
     lossy() { row=$(rows latency h1 'select(.peer == "h2" and .window_s == 10 and .lost > 15)'); [ -n "$row" ]; }
     eventually 14 lossy
     echo "$row"
@@ -198,25 +203,23 @@ teardown() {
 }
 
 @test "reflect answers those it was told, and with --any everybody" {
-    start h1 reflect --peer $SUBNET.2
+    reflect h1 --peer $SUBNET.2
     eventually 3 grep -q reflecting "$RUN/h1.log"
     run -0 ping_json h2 $SUBNET.1 --count 2 --interval 20
     run -1 ping_json h3 $SUBNET.1 --count 2 --interval 20 --timeout 300
     stop h1
-    start h1 reflect --any
+    reflect h1 --any
     eventually 3 grep -q everybody "$RUN/h1.log"
     run -0 ping_json h3 $SUBNET.1 --count 2 --interval 20
 }
 
 @test "without multicast: --peer on both sides" {
-    inside h1 ip route replace unreachable 239.255.255.250 || true
     start h1 --interface lo --peer $SUBNET.2 --name h1
     start h2 --interface lo --peer $SUBNET.1 --name h2
     eventually 3 finds h1 h2
     eventually 3 finds h2 h1
     eventually 6 measures h1 h2
     [ "$(samples h1 lost)" = 0 ]
-    inside h1 ip route del unreachable 239.255.255.250 || true
 }
 
 @test "an interface that is missing is named, with those there are" {
@@ -256,11 +259,11 @@ teardown() {
     start h2
     eventually 6 measures h1 h2
     inside h1 timeout 10 tcpdump -q -i h1-eth0 -c 6 -w "$RUN/probes.pcap" udp port 18620
-    run -0 tshark -r "$RUN/probes.pcap" -d udp.port==18620,twamp.test -Y twamp.test -T fields \
+    run -0 --separate-stderr tshark -r "$RUN/probes.pcap" -d udp.port==18620,twamp.test -Y twamp.test -T fields \
         -e frame.protocols -e ip.ttl -e udp.length
     echo "$output"
     [ "$(grep -c 'twamp.test' <<<"$output")" = 6 ]
     [ "$(cut -f 2,3 <<<"$output" | sort -u)" = $'255\t72' ]
-    run -0 tshark -r "$RUN/probes.pcap" -d udp.port==18620,twamp.test -Y '_ws.malformed'
+    run -0 --separate-stderr tshark -r "$RUN/probes.pcap" -d udp.port==18620,twamp.test -Y '_ws.malformed'
     [ -z "$output" ]
 }
