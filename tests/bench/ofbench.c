@@ -130,7 +130,7 @@ tick(struct bench *bench)
         bool held_;                                                                                \
         while (!(held_ = (condition)) && bench_clock_ns() < end_) {                                \
             turn(bench, 10);                                                                       \
-            if ((bench)->now_ns - tick_ > 20 * 1000000) {                                          \
+            if ((bench)->now_ns - tick_ > 20000000) {                                              \
                 tick_ = (bench)->now_ns;                                                           \
                 tick(bench);                                                                       \
             }                                                                                      \

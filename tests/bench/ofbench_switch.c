@@ -18,8 +18,8 @@
 
 #include <trivet/openflow.h>
 
-#define RX_SIZE (256u * 1024)
-#define TX_SIZE (512u * 1024)
+#define RX_SIZE 0x40000u /* 256 KiB */
+#define TX_SIZE 0x80000u /* 512 KiB */
 #define MAGIC UINT32_C(0x7472626e)
 #define PROBE_NS (SECOND / 10) /* between the probes of SETTLE */
 

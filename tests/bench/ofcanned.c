@@ -23,8 +23,8 @@
 
 #include <trivet/openflow.h>
 
-#define RX_SIZE (64u * 1024)
-#define TX_SIZE (256u * 1024)
+#define RX_SIZE 0x10000u /* 64 KiB */
+#define TX_SIZE 0x40000u /* 256 KiB */
 #define ANSWER_MAX 512u
 
 struct peer {
