@@ -546,6 +546,9 @@ pc_dissect(const uint8_t *data, uint32_t cap, uint32_t len, int linktype, struct
     } else if (linktype == PC_LINK_RAW) {
         w.eth_type = cap && data[0] >> 4 == 6 ? ETH_IPV6 : ETH_IPV4;
         next = NEXT_TYPE;
+    } else if (linktype != PC_LINK_ETHERNET) {
+        w.result = PC_MALFORMED;
+        next = NEXT_DONE;
     }
     while (next != NEXT_DONE) {
         if (++layers > LAYERS_MAX) {

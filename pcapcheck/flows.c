@@ -154,7 +154,7 @@ track_tcp(struct pc_flow *f, const struct pc_packet *pk, unsigned dir, uint64_t 
         f->first_ns = t;
         f->fct_ns = 0;
     }
-    if (f->tcp & SEEN_SEQ << dir) {
+    if (f->tcp & (uint32_t)SEEN_SEQ << dir) {
         if (pk->payload_len && !syn && (int32_t)(end - f->next_seq[dir]) <= 0)
             f->retransmits++;
         if ((int32_t)(end - f->next_seq[dir]) > 0)

@@ -21,7 +21,15 @@ struct source {
     struct pc_record record;
     uint32_t point[PC_INTERFACES_MAX]; /* of each interface of the file */
     uint32_t n_points;
+    bool warned; /* of a link type that is not dissected */
 };
+
+static bool
+known_link(int linktype)
+{
+    return linktype == PC_LINK_ETHERNET || linktype == PC_LINK_RAW || linktype == PC_LINK_SLL ||
+           linktype == PC_LINK_SLL2;
+}
 
 /* Every interface of a file is watched, also one that saw nothing. */
 static void
@@ -61,6 +69,11 @@ feed(struct app *app, struct source *s)
     struct pc_record *r = &s->record;
     uint32_t point = r->interface < s->n_points ? s->point[r->interface] : PC_NONE;
 
+    if (!known_link(r->linktype) && !s->warned) {
+        s->warned = true;
+        sb_warning("%s: link type %d is not dissected, its packets are counted as malformed",
+                   pc_reader_interface(s->reader, r->interface), r->linktype);
+    }
     if (point == PC_NONE)
         return; /* more interfaces than points */
     pc_engine_packet(app->engine, point, r->direction, r->t_ns, r->data, r->cap, r->len,
