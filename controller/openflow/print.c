@@ -252,7 +252,7 @@ print_flows(struct of_printer *printer, struct of_cursor body, const uint8_t *m,
             struct of_where *where)
 {
     struct of_flow flow;
-    const uint8_t *p = body.p, *at;
+    const uint8_t *p, *at;
     int error;
 
     while (p = body.p, (error = of_next_flow(&body, &flow)) > 0) {
