@@ -145,6 +145,9 @@ every_instruction_leaves_it_whole(void **state)
     pid_t pid;
 
     (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* stepping through the sanitizer itself takes minutes, and there is one thread here */
+#endif
     assert_int_equal(sb_owner_open(&owner, &config, message), SB_OK);
     reader = fixture_reader("step");
     assert_int_equal(sb_map_open(&map, fixture_instance(), "step", false, message), SB_OK);
