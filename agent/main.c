@@ -155,9 +155,11 @@ static const struct argp_child children[] = {{.argp = &sb_common_argp, .header =
 static const struct argp agent_argp = {
     .options = agent_options,
     .parser = parse,
-    .args_doc = "\nping HOST\nreflect",
-    .doc = "Measure latency and loss to all other agents.\v"
-           "Other agents are found by multicast on each interface. See trivet-agent(8).",
+    .doc =
+        "Measure latency and loss to all other agents.\v"
+        "Other agents are found by multicast on each interface.\n"
+        "`" PROGRAM " ping HOST' and `" PROGRAM " reflect' are modes with a --help of their own.\n"
+        "See trivet-agent(8).",
     .children = children,
 };
 static const struct argp ping_argp = {
