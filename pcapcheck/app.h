@@ -29,6 +29,7 @@ struct app {
     struct pc_live *live;     /* owned */
     struct pc_bus *bus;       /* owned */
     bool running;             /* the bus was read; the run's time counts from start_ns */
+    bool pending;             /* handles are still to be opened */
     uint64_t start_ns, tick_ns;
     uint64_t shown_ns; /* flows --json: rows older than this were printed */
 };

@@ -30,6 +30,7 @@
 #define RING_MIN (UINT64_C(512) << 10)
 #define RING_MAX (UINT64_C(32) << 20)
 #define RETRY_NS SB_SECOND
+#define OPEN_MAX 1 /* handles opened in one turn: each takes the kernel some 10 ms and more */
 
 struct handle {
     pcap_t *pcap; /* owned; NULL: free slot */
@@ -55,6 +56,8 @@ struct pc_live {
     struct handle *handle; /* owned */
     uint32_t n_handles, n_backlog;
     uint64_t stats_ns, version, followed_ns;
+    uint32_t next_point;                                        /* pc_live_follow() goes on here */
+    unsigned opened;                                            /* handles, in this turn */
     void (*event)(void *arg, uint32_t point, const char *text); /* during pc_live_follow() */
     void *event_arg;
 };
@@ -176,6 +179,23 @@ reversed(const char *interface)
     return answer;
 }
 
+/* Asked before a handle is made: to find out by binding it costs a ring and its grace periods. */
+static bool
+is_up(const char *interface)
+{
+    struct ifreq ifr = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool up = true;
+
+    if (fd < 0)
+        return true;
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", interface);
+    if (ioctl(fd, SIOCGIFFLAGS, &ifr) == 0)
+        up = ifr.ifr_flags & IFF_UP;
+    close(fd);
+    return up;
+}
+
 /* A share of the budget that leaves room for those that come later; 0: none left. */
 static uint64_t
 ring_size(const struct pc_live *l)
@@ -212,6 +232,10 @@ open_handle(struct pc_live *l, uint32_t point, unsigned direction, uint64_t now)
     if (!if_nametoindex(p->name)) {
         snprintf(p->why, sizeof p->why,
                  "no such interface here (a patch port, or in another namespace)");
+        return false;
+    }
+    if (!is_up(p->name)) {
+        snprintf(p->why, sizeof p->why, "the interface is down");
         return false;
     }
     h = &l->handle[slot];
@@ -272,7 +296,8 @@ handle_of(struct pc_live *l, uint32_t point, unsigned direction)
     return NULL;
 }
 
-static void
+/* False when there is more to do for this point in the next turn. */
+static bool
 follow_point(struct pc_live *l, uint32_t i, uint64_t now)
 {
     struct pc_point *p = &l->e->net.points.point[i];
@@ -285,10 +310,14 @@ follow_point(struct pc_live *l, uint32_t i, uint64_t now)
         bool want = wanted && (d == PC_OUT || p->type != SB_port_type_LINK);
 
         if (want && !p->tap[d].since_ns && now >= l->retry_ns[i]) {
-            if (open_handle(l, i, d, now))
+            if (l->opened >= OPEN_MAX)
+                return false;
+            if (open_handle(l, i, d, now)) {
                 changed = true;
-            else
+                l->opened++;
+            } else {
                 failed = true;
+            }
         } else if (!want && p->tap[d].since_ns) {
             struct handle *h = handle_of(l, i, d);
 
@@ -302,24 +331,33 @@ follow_point(struct pc_live *l, uint32_t i, uint64_t now)
         snprintf(p->why, sizeof p->why, "not among the interfaces given");
     if (l->event && (changed || strncmp(before, p->why, sizeof before) != 0))
         l->event(l->event_arg, i, p->why[0] ? p->why : "captured");
+    return true;
 }
 
-void
+bool
 pc_live_follow(struct pc_live *l, void (*event)(void *arg, uint32_t point, const char *text),
                void *arg)
 {
     uint64_t now = sb_now();
 
-    /* Each second anyway: interfaces come and go without a change of the port table. */
-    if (l->version == l->e->net.points_version && l->followed_ns && now < l->followed_ns + RETRY_NS)
-        return;
-    l->version = l->e->net.points_version;
-    l->followed_ns = now;
+    if (l->next_point == 0) {
+        /* Each second anyway: interfaces come and go without a change of the port table. */
+        if (l->version == l->e->net.points_version && l->followed_ns &&
+            now < l->followed_ns + RETRY_NS)
+            return true;
+        l->version = l->e->net.points_version;
+        l->followed_ns = now;
+    }
     l->event = event;
     l->event_arg = arg;
-    for (uint32_t i = 0; i < l->e->net.points.n; i++)
-        follow_point(l, i, now);
+    l->opened = 0;
+    while (l->next_point < l->e->net.points.n && follow_point(l, l->next_point, now))
+        l->next_point++;
     l->event = NULL;
+    if (l->next_point < l->e->net.points.n)
+        return false;
+    l->next_point = 0;
+    return true;
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */

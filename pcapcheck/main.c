@@ -166,11 +166,11 @@ turn(struct app *app)
     struct epoll_event events[64];
     int bus_ms = app->bus ? pc_bus_run(app->bus) : TICK_MS, n;
     uint64_t now;
-    bool go_on = true;
+    bool go_on = true, followed;
 
     if (bus_ms > TICK_MS)
         bus_ms = TICK_MS;
-    n = epoll_wait(app->epoll, events, 64, pc_live_backlog(app->live) ? 0 : bus_ms);
+    n = epoll_wait(app->epoll, events, 64, app->pending || pc_live_backlog(app->live) ? 0 : bus_ms);
     now = sb_now();
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 == SIGNAL_TAG)
@@ -179,9 +179,11 @@ turn(struct app *app)
             pc_live_read(app->live, (uint32_t)events[i].data.u64, now);
     }
     pc_live_poll(app->live, now);
-    pc_live_follow(app->live, on_point, app);
+    followed = pc_live_follow(app->live, on_point, app);
     pc_engine_advance(app->engine, pc_live_watermark(app->live, now));
-    if (!app->running && (!app->bus || pc_bus_synced(app->bus) || now > app->start_ns + SYNC_NS)) {
+    app->pending = !followed;
+    if (!app->running && followed &&
+        (!app->bus || pc_bus_synced(app->bus) || now > app->start_ns + SYNC_NS)) {
         app->running = true;
         app->start_ns = now;
         if (app->bus)

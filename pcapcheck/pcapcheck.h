@@ -379,8 +379,9 @@ struct pc_live_config {
 int pc_live_open(struct pc_live **ret, struct pc_engine *e, const struct pc_live_config *config,
                  char *message);
 void pc_live_close(struct pc_live **live);
-/* Opens and closes handles as the port table says now. event: what to tell people, or NULL. */
-void pc_live_follow(struct pc_live *live,
+/* Opens and closes handles as the port table says now, a bounded number in a turn; true when all is
+ * done. event: what to tell people, or NULL. */
+bool pc_live_follow(struct pc_live *live,
                     void (*event)(void *arg, uint32_t point, const char *text), void *arg);
 /* Reads a bounded batch from a handle. */
 void pc_live_read(struct pc_live *live, uint32_t handle, uint64_t now);
