@@ -19,8 +19,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define SHM_DIR "/dev/shm" /* where Linux keeps POSIX shared memory: shm has no rename of its own  \
-                            */
+#define SHM_DIR                                                                                    \
+    "/dev/shm" /* where Linux keeps POSIX shared memory: shm has no rename of its own              \
+                */
 
 static uint64_t
 round_up(uint64_t n, uint64_t unit)
