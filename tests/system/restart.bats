@@ -68,7 +68,7 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
     in_host h1 ping -i 0.01 -c 300 -W 2 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
     ping=$!
     kill -9 "$(cut -d' ' -f1 "$RUN/supervisor/pid")"
-    up
+    up --policy shortest
     wait $ping
     grep -q ' 0% packet loss' "$BATS_TEST_TMPDIR/ping"
     [ "$(trivet status --json | jq -r .pid | tr '\n' ' ')" = "$before" ]

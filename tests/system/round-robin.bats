@@ -4,11 +4,11 @@ load helper
 
 teardown() { finish; }
 
-# Outputs of a switch's decisions towards its uplinks, in order: "3 4 3 4"
-uplinks() { # DPID PORT PORT [FROM]
+# Outputs of a switch's flows towards its uplinks, in order: "3 4 3 4"
+uplinks() { # DPID PORT PORT
     statebus dump decision --json 2>/dev/null | jq -r --arg d "$(printf %016x "$1")" --argjson p "$2" --argjson q "$3" \
-        'select(.dpid == $d and .policy == "round-robin" and (.output == $p or .output == $q)) | "\(.output)"' |
-        tail -n "+$((${4:-0} + 1))" | tr '\n' ' '
+        'select(.dpid == $d and .policy == "round-robin" and .kind == "flow" and (.output == $p or .output == $q))
+            | "\(.cookie) \(.output)"' | awk '!seen[$1]++ {print $2}' | tr '\n' ' '
 }
 alternates() { # LIST: at least two, and no two neighbours are the same
     local previous='' word n=0
