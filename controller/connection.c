@@ -323,16 +323,29 @@ echo_request(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
 }
 
 void
+ctl_batch_run(struct ctl_worker *worker)
+{
+    const struct ctl_policy *policy = worker->policy;
+
+    for (unsigned i = 0; i < worker->n_batch && policy->expect != NULL; i++)
+        policy->expect(worker, &worker->batch[i], 1);
+    for (unsigned i = 0; i < worker->n_batch; i++)
+        if (worker->batch[i].conn->state == CTL_READY)
+            policy->packet_in(worker, &worker->batch[i]);
+    worker->n_batch = 0;
+}
+
+void
 ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
 {
     struct ctl_worker *worker = conn->worker;
-    struct ctl_packet packet = {.conn = conn, .in_port = in->in_port, .buffer_id = in->buffer_id};
+    struct ctl_packet *packet = &worker->batch[worker->n_batch];
 
-    if (!ctl_frame_parse(&packet.frame, in->data, in->data_size)) {
+    if (!ctl_frame_parse(&packet->frame, in->data, in->data_size)) {
         worker->counters.dropped_malformed++;
         return;
     }
-    if (packet.frame.eth_type == CTL_ETH_LLDP) {
+    if (packet->frame.eth_type == CTL_ETH_LLDP) {
         struct ctl_mail *mail = ctl_mail_new(CTL_M_LLDP, conn->features.dpid,
                                              sizeof(struct ctl_mail_packet) + in->data_size);
         struct ctl_mail_packet *lldp = (void *)mail->data;
@@ -343,23 +356,29 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         ctl_post(&worker->app->mailbox, mail);
         return;
     }
-    if (ctl_frame_reserved(&packet.frame) || !ctl_mac_learnable(packet.frame.src)) {
+    if (ctl_frame_reserved(&packet->frame) || !ctl_mac_learnable(packet->frame.src)) {
         worker->counters.dropped_reserved++;
         return;
     }
-    packet.port = conn->sw == NULL ? NULL : ctl_net_port(conn->sw, in->in_port);
-    if (packet.port == NULL && conn->sw != NULL) {
+    packet->port = conn->sw == NULL ? NULL : ctl_net_port(conn->sw, in->in_port);
+    if (packet->port == NULL && conn->sw != NULL) {
         struct ctl_mail *mail = ctl_mail_new(CTL_M_PORT_SEEN, conn->features.dpid, 0);
 
         mail->conn = conn->id;
         mail->port = in->in_port;
         ctl_post(&worker->app->mailbox, mail);
     }
-    if (packet.port == NULL || packet.port->type == SB_port_type_UNKNOWN) {
+    if (packet->port == NULL || packet->port->type == SB_port_type_UNKNOWN) {
         ctl_pending_add(worker, conn, in);
         return;
     }
-    worker->policy->packet_in(worker, &packet);
+    packet->conn = conn;
+    packet->in_port = in->in_port;
+    packet->buffer_id = in->buffer_id;
+    if (worker->policy->expect != NULL)
+        worker->policy->expect(worker, packet, 0);
+    if (++worker->n_batch == CTL_BATCH)
+        ctl_batch_run(worker);
 }
 
 static void
@@ -513,16 +532,20 @@ keep_partial(struct ctl_conn *conn, const uint8_t *data, size_t size)
     return true;
 }
 
-void
-ctl_conn_readable(struct ctl_conn *conn)
+static void
+read_messages(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
-    size_t have = conn->partial_size, at = 0;
+    size_t have = conn->partial_size, at = 0, space = CTL_RX_SIZE;
     ssize_t n;
 
     if (have > 0)
         memcpy(worker->rx, conn->partial, have);
-    n = recv(conn->fd, worker->rx + have, CTL_RX_SIZE, MSG_DONTWAIT);
+    /* What was kept at the end of the handshake may be more than one message: there is always room
+     * behind it, but not always for a whole read. */
+    if (space > CTL_RX_BUFFER - have)
+        space = CTL_RX_BUFFER - have;
+    n = recv(conn->fd, worker->rx + have, space, MSG_DONTWAIT);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
             ctl_conn_close(conn, SB_severity_INFO, "%s", strerror(errno));
@@ -580,6 +603,15 @@ ctl_conn_readable(struct ctl_conn *conn)
     }
     if ((at < have || conn->partial_size > 0) && !keep_partial(conn, worker->rx + at, have - at))
         ctl_conn_close(conn, SB_severity_ERROR, "out of memory");
+}
+
+void
+ctl_conn_readable(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+
+    read_messages(conn);
+    ctl_batch_run(worker); /* its frames lie in the buffer of this read */
 }
 
 /* ---- liveness ------------------------------------------------------------------------------- */

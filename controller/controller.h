@@ -108,6 +108,19 @@ void ctl_listener_close(struct ctl_listener *listener);
 /* Accepts what waits and hands each socket to a worker. */
 void ctl_listener_run(struct ctl_app *app, struct ctl_listener *listener);
 
+/* A packet-in as policies see it. */
+struct ctl_packet {
+    struct ctl_conn *conn;           /* conn->sw is set */
+    const struct ctl_net_port *port; /* of in_port */
+    uint32_t in_port;
+    uint32_t buffer_id;
+    struct ctl_frame frame;
+    uint64_t hash[3]; /* the policy's own, from expect() to packet_in() */
+};
+
+#define CTL_BATCH                                                                                  \
+    16 /* packets decided together: their rows are fetched while others are looked at */
+
 /* ---- worker.c --------------------------------------------------------------------- */
 
 struct ctl_counters {
@@ -163,6 +176,8 @@ struct ctl_worker {
     struct ctl_pending pending[CTL_PENDING_MAX]; /* ring */
     uint32_t pending_first, n_pending;
 
+    struct ctl_packet batch[CTL_BATCH];
+    unsigned n_batch;
     uint8_t *rx;              /* owned: one buffer for all connections, 2 * 65535 at least */
     uint64_t now_ns, mono_ns; /* read once a turn */
     uint64_t next_conn;       /* id of the next connection */
@@ -280,8 +295,10 @@ void ctl_conn_packet_out(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_
                          const uint32_t *ports, unsigned n_ports, const void *frame, size_t size);
 /* Tells the main thread its counters, if they changed. */
 void ctl_conn_report(struct ctl_conn *conn);
-/* Puts a packet-in before the policy (or among the pending). */
+/* Puts a packet-in into the worker's batch for the policy, or among the pending. */
 void ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in);
+/* Decides the batch; before the bytes of its frames go. */
+void ctl_batch_run(struct ctl_worker *worker);
 
 /* handshake.c: from HELLO to READY */
 void ctl_handshake_start(struct ctl_conn *conn);
@@ -299,9 +316,10 @@ void ctl_handshake_proceed(struct ctl_conn *conn);
 
 /* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod
  * and remembers it for the next barrier. conn NULL: the switch is not connected, nothing happens.
- * buffer_id: the buffered packet the flow-mod releases, or OF_NO_BUFFER. */
+ * hash: sb_hash(worker->flow, row); buffer_id: the buffered packet the flow-mod releases, or
+ * OF_NO_BUFFER. */
 void ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
-                      uint32_t buffer_id);
+                      uint64_t hash, uint32_t buffer_id);
 /* At the end of a turn: one barrier for all flow-mods since the last. */
 void ctl_flow_barrier(struct ctl_conn *conn);
 void ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid);

@@ -65,6 +65,15 @@ ctl_decision(struct ctl_worker *worker, uint64_t dpid, enum sb_decision_kind kin
 /* ---- between rows and messages ----------------------------------------------------- */
 
 static void
+map_ipv4(uint8_t ret[16], uint32_t ipv4)
+{
+    uint8_t bytes[4] = {(uint8_t)(ipv4 >> 24), (uint8_t)(ipv4 >> 16), (uint8_t)(ipv4 >> 8),
+                        (uint8_t)ipv4};
+
+    ctl_map_ipv4(ret, bytes);
+}
+
+static void
 match_of_row(const struct sb_flow *row, struct of_match *ret)
 {
     ret->fields = 0;
@@ -97,20 +106,46 @@ match_of_row(const struct sb_flow *row, struct of_match *ret)
     }
 }
 
-static bool
-same_match(const struct sb_flow *row, const struct of_match *match)
+/* The row of a flow the switch speaks of, found by its match: slots change when a restart has other
+ * capacities, so a cookie alone would not do. NULL: none with this match and cookie. */
+static const struct sb_flow *
+row_of_match(struct ctl_conn *conn, const struct of_match *match, uint16_t priority,
+             uint8_t table_id, uint64_t cookie, int64_t *ret_slot)
 {
-    struct of_match ours;
+    static const uint32_t known =
+        OF_M_IN_PORT | OF_M_ETH_SRC | OF_M_ETH_DST | OF_M_ETH_TYPE | OF_M_IPV4_SRC | OF_M_IPV4_DST;
+    struct sb_flow key = {.dpid = conn->features.dpid, .priority = priority, .table_id = table_id};
+    const struct sb_flow *row;
 
-    match_of_row(row, &ours);
-    if (match->masked != 0 || match->fields != ours.fields)
-        return false;
-    return (!(ours.fields & OF_M_IN_PORT) || ours.in_port == match->in_port) &&
-           (!(ours.fields & OF_M_ETH_SRC) || memcmp(ours.eth_src, match->eth_src, 6) == 0) &&
-           (!(ours.fields & OF_M_ETH_DST) || memcmp(ours.eth_dst, match->eth_dst, 6) == 0) &&
-           (!(ours.fields & OF_M_ETH_TYPE) || ours.eth_type == match->eth_type) &&
-           (!(ours.fields & OF_M_IPV4_SRC) || ours.ipv4_src == match->ipv4_src) &&
-           (!(ours.fields & OF_M_IPV4_DST) || ours.ipv4_dst == match->ipv4_dst);
+    if (match->masked != 0 || (match->fields & ~known) != 0)
+        return NULL;
+    if (match->fields & OF_M_IN_PORT) {
+        key.fields |= SB_MATCH_IN_PORT;
+        key.in_port = match->in_port;
+    }
+    if (match->fields & OF_M_ETH_SRC) {
+        key.fields |= SB_MATCH_ETH_SRC;
+        memcpy(key.eth_src, match->eth_src, 6);
+    }
+    if (match->fields & OF_M_ETH_DST) {
+        key.fields |= SB_MATCH_ETH_DST;
+        memcpy(key.eth_dst, match->eth_dst, 6);
+    }
+    if (match->fields & OF_M_ETH_TYPE) {
+        key.fields |= SB_MATCH_ETH_TYPE;
+        key.eth_type = match->eth_type;
+    }
+    if (match->fields & OF_M_IPV4_SRC) {
+        key.fields |= SB_MATCH_IP_SRC;
+        map_ipv4(key.ip_src, match->ipv4_src);
+    }
+    if (match->fields & OF_M_IPV4_DST) {
+        key.fields |= SB_MATCH_IP_DST;
+        map_ipv4(key.ip_dst, match->ipv4_dst);
+    }
+    *ret_slot = sb_find(conn->worker->flow, &key);
+    row = sb_peek(conn->worker->flow, *ret_slot);
+    return row != NULL && row->cookie == cookie ? row : NULL;
 }
 
 /* Do the actions of a flow read back do what the row says: one output to its port? */
@@ -180,15 +215,13 @@ remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
 
 void
 ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
-                 uint32_t buffer_id)
+                 uint64_t hash, uint32_t buffer_id)
 {
-    uint64_t hash;
     int64_t slot;
     bool known;
 
     if (conn == NULL || conn->state != CTL_READY)
         return;
-    hash = sb_hash(worker->flow, row);
     slot = sb_find_hashed(worker->flow, row, hash);
     known = slot >= 0;
     if (known) {
@@ -272,13 +305,11 @@ void
 ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
 {
     int64_t slot;
-    const struct sb_flow *row = row_of_cookie(conn->worker, removed->cookie, &slot);
+    const struct sb_flow *row = row_of_match(conn, &removed->match, removed->priority,
+                                             removed->table_id, removed->cookie, &slot);
 
-    if (row == NULL || row->dpid != conn->features.dpid || row->priority != removed->priority ||
-        !same_match(row, &removed->match))
-        return;
     /* A flow that was sent again after this one ended is not the one that ended. */
-    if (row->state == SB_flow_state_SENT)
+    if (row == NULL || row->state == SB_flow_state_SENT)
         return;
     sb_remove(conn->worker->flow, slot);
 }
@@ -353,10 +384,8 @@ ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow)
         conn->has_discovery = true;
         return;
     }
-    row = row_of_cookie(conn->worker, flow->cookie, &slot);
-    if (row != NULL && row->dpid == conn->features.dpid && row->priority == flow->priority &&
-        row->idle_s == flow->idle_s && row->hard_s == flow->hard_s &&
-        row->table_id == flow->table_id && same_match(row, &flow->match) &&
+    row = row_of_match(conn, &flow->match, flow->priority, flow->table_id, flow->cookie, &slot);
+    if (row != NULL && row->idle_s == flow->idle_s && row->hard_s == flow->hard_s &&
         same_output(row, flow)) {
         struct sb_flow adopted = *row;
 

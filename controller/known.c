@@ -197,6 +197,7 @@ ctl_pending_run(struct ctl_worker *worker)
                                       .data_size = p.size};
 
             ctl_conn_packet_in(conn, &in);
+            ctl_batch_run(worker);
             free(p.data);
         } else if (worker->mono_ns - p.queued_mono_ns > PENDING_NS) {
             worker->counters.dropped_pending++;

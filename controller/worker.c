@@ -269,10 +269,13 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
     case CTL_W_PACKET_OUT:
         packet_out(worker, mail);
         break;
-    case CTL_W_INSTALL:
-        ctl_flow_install(worker, ctl_worker_conn(worker, mail->dpid), (struct sb_flow *)mail->data,
-                         OF_NO_BUFFER);
+    case CTL_W_INSTALL: {
+        struct sb_flow *row = (void *)mail->data;
+
+        ctl_flow_install(worker, ctl_worker_conn(worker, mail->dpid), row,
+                         sb_hash(worker->flow, row), OF_NO_BUFFER);
         break;
+    }
     case CTL_W_FLUSH_PATHS:
         ctl_flow_delete_paths(worker, (const uint64_t *)mail->data, mail->size / sizeof(uint64_t));
         break;
@@ -376,7 +379,7 @@ ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->by_dpid = calloc(worker->by_dpid_size, sizeof(struct ctl_conn *));
     worker->hosts_size = 1024;
     worker->hosts = calloc(worker->hosts_size, sizeof(*worker->hosts));
-    worker->rx = malloc(CTL_RX_SIZE + OF_MESSAGE_MAX + 1);
+    worker->rx = malloc(CTL_RX_BUFFER);
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->now_ns = sb_now();
     worker->mono_ns = sb_mono();

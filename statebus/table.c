@@ -92,6 +92,37 @@ sb_prefetch(const struct sb_table *table, uint64_t hash)
     __builtin_prefetch(table->tags + home.bucket[1] * SB_BUCKET);
 }
 
+void
+sb_prefetch_row(const struct sb_table *table, uint64_t hash)
+{
+    struct sb_home home = sb_home_of(hash, table->n_buckets);
+
+    for (int i = 0; i < 2; i++) {
+        unsigned found = match_tags(table->tags + home.bucket[i] * SB_BUCKET, home.tag);
+
+        if (found)
+            sb_prefetch_slot(sb_table_slot(table, home.bucket[i] * SB_BUCKET +
+                                                      (uint32_t)__builtin_ctz(found)),
+                             table->stride);
+    }
+}
+
+/* Keys are short and of one size a table: a loop over words beats a call of memcmp. */
+static inline bool
+same_key(const void *a, const void *b, size_t size)
+{
+    const uint8_t *p = a, *q = b;
+    uint64_t x, y;
+
+    for (; size >= 8; size -= 8, p += 8, q += 8) {
+        memcpy(&x, p, 8);
+        memcpy(&y, q, 8);
+        if (x != y)
+            return false;
+    }
+    return size == 0 || memcmp(p, q, size) == 0;
+}
+
 static inline int64_t
 find_in(const struct sb_table *table, uint32_t bucket, uint32_t tag, const void *key)
 {
@@ -102,7 +133,7 @@ find_in(const struct sb_table *table, uint32_t bucket, uint32_t tag, const void 
         const struct sb_slot *slot = sb_table_slot(table, i);
 
         sb_prefetch_slot(slot, table->stride);
-        if (slot->word && memcmp(live_row(table, slot), key, table->key_size) == 0)
+        if (slot->word && same_key(live_row(table, slot), key, table->key_size))
             return i;
     }
     return SB_ENONE;
@@ -302,7 +333,7 @@ sb_write(struct sb_table *table, int64_t i, const void *row)
 
     if (!old)
         return SB_ENONE;
-    if (memcmp(old, row, table->key_size) != 0)
+    if (!same_key(old, row, table->key_size))
         return SB_EINVAL;
     slot = sb_table_slot(table, (uint64_t)i);
     publish(table, slot, slot->meta >> 48, row);

@@ -15,32 +15,55 @@
 #define IDLE_S 60
 #define REFRESH_NS SB_SECOND /* last_ns is written at most this often */
 
+static void
+mac_key(struct sb_mac *ret, const struct ctl_packet *packet, const uint8_t *mac)
+{
+    *ret = (struct sb_mac){.dpid = packet->conn->features.dpid, .vlan = packet->frame.vlan};
+    memcpy(ret->mac, mac, 6);
+}
+
+void
+ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step)
+{
+    struct sb_mac key;
+
+    if (step == 0) {
+        mac_key(&key, packet, packet->frame.src);
+        packet->hash[0] = sb_hash(worker->mac, &key);
+        memcpy(key.mac, packet->frame.dst, 6);
+        packet->hash[1] = sb_hash(worker->mac, &key);
+        sb_prefetch(worker->mac, packet->hash[0]);
+        sb_prefetch(worker->mac, packet->hash[1]);
+    } else {
+        sb_prefetch_row(worker->mac, packet->hash[0]);
+        sb_prefetch_row(worker->mac, packet->hash[1]);
+    }
+}
+
 uint32_t
 ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
 {
     const struct ctl_frame *frame = &packet->frame;
-    struct sb_mac key = {.dpid = packet->conn->features.dpid, .vlan = frame->vlan};
     const struct sb_mac *row;
-    uint64_t hash;
+    struct sb_mac key;
     int64_t slot;
 
-    memcpy(key.mac, frame->src, 6);
-    hash = sb_hash(worker->mac, &key);
-    slot = sb_find_hashed(worker->mac, &key, hash);
+    mac_key(&key, packet, frame->src);
+    slot = sb_find_hashed(worker->mac, &key, packet->hash[0]);
     row = slot < 0 ? NULL : sb_peek(worker->mac, slot);
     if (row == NULL || row->port != packet->in_port || worker->now_ns - row->last_ns > REFRESH_NS) {
         key.first_ns = row == NULL ? worker->now_ns : row->first_ns;
         key.last_ns = worker->now_ns;
         key.port = packet->in_port;
         key.moves = row == NULL ? 0 : row->moves + (row->port != packet->in_port);
-        sb_put_hashed(worker->mac, &key, hash);
+        sb_put_hashed(worker->mac, &key, packet->hash[0]);
         if (packet->port->type == SB_port_type_EDGE)
             ctl_host_seen(worker, packet->conn, packet->in_port, frame);
     }
     if (frame->group)
         return 0;
     memcpy(key.mac, frame->dst, 6);
-    slot = sb_find(worker->mac, &key);
+    slot = sb_find_hashed(worker->mac, &key, packet->hash[1]);
     return slot < 0 ? 0 : ((const struct sb_mac *)sb_peek(worker->mac, slot))->port;
 }
 
@@ -59,10 +82,9 @@ ctl_learn_port_lost(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t p
 }
 
 static void
-packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
+fill_row(struct sb_flow *ret, const struct ctl_packet *packet)
 {
-    const struct ctl_frame *frame = &packet->frame;
-    struct sb_flow row = {
+    *ret = (struct sb_flow){
         .dpid = packet->conn->features.dpid,
         .fields = SB_MATCH_IN_PORT | SB_MATCH_ETH_SRC | SB_MATCH_ETH_DST,
         .in_port = packet->in_port,
@@ -70,6 +92,32 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
         .idle_s = IDLE_S,
         .policy = SB_policy_LEARNING,
     };
+    memcpy(ret->eth_src, packet->frame.src, 6);
+    memcpy(ret->eth_dst, packet->frame.dst, 6);
+}
+
+static void
+expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step)
+{
+    ctl_learn_expect(worker, packet, step);
+    if (packet->frame.group)
+        return;
+    if (step == 0) {
+        struct sb_flow row;
+
+        fill_row(&row, packet);
+        packet->hash[2] = sb_hash(worker->flow, &row);
+        sb_prefetch(worker->flow, packet->hash[2]);
+    } else {
+        sb_prefetch_row(worker->flow, packet->hash[2]);
+    }
+}
+
+static void
+packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
+{
+    const struct ctl_frame *frame = &packet->frame;
+    struct sb_flow row;
     uint32_t output;
 
     if (!ctl_on_tree(packet->port)) {
@@ -83,15 +131,14 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
         ctl_flood_tree(worker, packet, SB_policy_LEARNING);
         return;
     }
+    fill_row(&row, packet);
     if (output == packet->in_port) {
         ctl_decision(worker, row.dpid, SB_decision_kind_DROP, SB_policy_LEARNING, packet->in_port,
                      output, 0, frame);
         return;
     }
-    memcpy(row.eth_src, frame->src, 6);
-    memcpy(row.eth_dst, frame->dst, 6);
     row.output = output;
-    ctl_flow_install(worker, packet->conn, &row, packet->buffer_id);
+    ctl_flow_install(worker, packet->conn, &row, packet->hash[2], packet->buffer_id);
     ctl_decision(worker, row.dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
                  output, row.cookie, frame);
     if (packet->buffer_id == OF_NO_BUFFER)
@@ -101,5 +148,6 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
 const struct ctl_policy ctl_policy_learning = {
     .id = SB_policy_LEARNING,
     .packet_in = packet_in,
+    .expect = expect,
     .port_lost = ctl_learn_port_lost,
 };

@@ -11,18 +11,13 @@
 
 #include "../controller.h"
 
-struct ctl_packet {
-    struct ctl_conn *conn;           /* conn->sw is set */
-    const struct ctl_net_port *port; /* in_port */
-    uint32_t in_port;
-    uint32_t buffer_id;
-    struct ctl_frame frame;
-};
-
 struct ctl_policy {
     enum sb_policy id;
     /* Called with a valid source; the destination may be a group address. */
     void (*packet_in)(struct ctl_worker *worker, const struct ctl_packet *packet);
+    /* A packet that will be decided soon: step 0 hashes what it will need and prefetches where that
+     * is looked up, step 1, some packets later, the rows themselves. May be NULL. */
+    void (*expect)(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step);
     /* A port of a switch does not carry traffic any more (down, off the tree, now a link ...). May
      * be NULL. The rules that lead out of it are deleted by the caller. */
     void (*port_lost)(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t port);
@@ -47,7 +42,10 @@ void ctl_flood_tree(struct ctl_worker *worker, const struct ctl_packet *packet,
 /* May a frame that is flooded hop by hop come in here? Edge ports and links of the tree only. */
 bool ctl_on_tree(const struct ctl_net_port *port);
 
-/* learning.c, used by round_robin.c too: learns the source; the port of the destination, or 0. */
+/* learning.c, used by round_robin.c too: learns the source; the port of the destination, or 0.
+ * hash[0] and [1] of the packet must be those of the source's and the destination's row of `mac`.
+ */
+void ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step);
 uint32_t ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet);
 void ctl_learn_port_lost(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t port);
 

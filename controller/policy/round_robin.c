@@ -57,7 +57,7 @@ send_known(struct ctl_worker *worker, const struct ctl_packet *packet, uint32_t 
     }
     pair_row(packet, &row);
     row.output = output;
-    ctl_flow_install(worker, packet->conn, &row, packet->buffer_id);
+    ctl_flow_install(worker, packet->conn, &row, sb_hash(worker->flow, &row), packet->buffer_id);
     ctl_decision(worker, dpid, SB_decision_kind_FLOW, SB_policy_ROUND_ROBIN, packet->in_port,
                  output, row.cookie, frame);
     if (packet->buffer_id == OF_NO_BUFFER)
@@ -214,5 +214,6 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
 const struct ctl_policy ctl_policy_round_robin = {
     .id = SB_policy_ROUND_ROBIN,
     .packet_in = packet_in,
+    .expect = ctl_learn_expect,
     .port_lost = ctl_learn_port_lost,
 };

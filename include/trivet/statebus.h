@@ -179,6 +179,8 @@ struct sb_table_stats {
  * prefetch each, then find or put. */
 uint64_t sb_hash(const struct sb_table *table, const void *key);
 void sb_prefetch(const struct sb_table *table, uint64_t hash);
+/* The second step, some work after the first: the row that the tags point to. */
+void sb_prefetch_row(const struct sb_table *table, uint64_t hash);
 /* Slot of the row with that key, or SB_ENONE. A row, which starts with its key, may be passed. */
 int64_t sb_find(const struct sb_table *table, const void *key);
 int64_t sb_find_hashed(const struct sb_table *table, const void *key, uint64_t hash);
