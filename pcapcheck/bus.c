@@ -16,6 +16,7 @@
 #include <trivet/statebus.h>
 
 #define ADOPTED_MAX 4096
+#define RETRY_NS (100 * SB_MS)
 #define OBSERVED_KEY 45 /* bytes of the key columns; pc_flow_key begins with the same */
 _Static_assert(offsetof(struct sb_observed, tcp_state) == OBSERVED_KEY, "key of table observed");
 _Static_assert(offsetof(struct pc_flow_key, pad) == OBSERVED_KEY, "same order, same sizes");
@@ -28,7 +29,13 @@ struct pc_bus {
     struct sb_verdict *adopted;                  /* owned; verdicts of an earlier incarnation */
     unsigned n_adopted;
     uint64_t ring_lost;
-    uint64_t expire_ns;
+    uint64_t retry_ns;              /* of taking the segment over */
+    uint64_t second_ns;             /* last time of what is done each second */
+    const struct sb_config *config; /* borrowed */
+    char instance[40];
+    int epoll;
+    bool observe;                /* never own the segment */
+    bool running;                /* the phase was asked for */
     enum sb_verdict_result last; /* of the whole network, when it was last told */
 };
 
@@ -51,14 +58,16 @@ adopt_flow(void *arg, struct pc_flow *f)
     slot = sb_find(bus->observed, &row);
     if (slot < 0 || sb_get(bus->observed, slot, &row) != SB_OK || row.last_ns > sb_now())
         return;
-    f->packets[0] = (uint32_t)row.packets_ab;
-    f->packets[1] = (uint32_t)row.packets_ba;
-    f->bytes[0] = row.bytes_ab;
-    f->bytes[1] = row.bytes_ba;
-    f->first_ns = row.first_ns;
-    f->fct_ns = row.fct_ns;
-    f->retransmits = row.retransmits;
-    if (row.verdict <= SB_verdict_result_FAIL)
+    f->packets[0] += (uint32_t)row.packets_ab;
+    f->packets[1] += (uint32_t)row.packets_ba;
+    f->bytes[0] += row.bytes_ab;
+    f->bytes[1] += row.bytes_ba;
+    if (row.first_ns && row.first_ns < f->first_ns)
+        f->first_ns = row.first_ns;
+    if (!f->fct_ns)
+        f->fct_ns = row.fct_ns;
+    f->retransmits += row.retransmits;
+    if (row.verdict <= SB_verdict_result_FAIL && row.verdict > f->verdict)
         f->verdict = row.verdict;
 }
 
@@ -78,16 +87,23 @@ adopt_verdicts(struct pc_bus *bus)
     }
 }
 
+static void
+watch(int epoll, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
 static int
-open_owner(struct pc_bus *bus, const char *instance, const struct sb_config *config, bool cold,
-           char *message)
+open_owner(struct pc_bus *bus, bool cold, char *message)
 {
     const struct sb_owner_table tables[] = {
-        {.id = SB_T_observed, .capacity = config->capacity[SB_T_observed]},
-        {.id = SB_T_verdict, .capacity = config->capacity[SB_T_verdict]},
-        {.id = SB_T_event, .capacity = config->capacity[SB_T_event]},
+        {.id = SB_T_observed, .capacity = bus->config->capacity[SB_T_observed]},
+        {.id = SB_T_verdict, .capacity = bus->config->capacity[SB_T_verdict]},
+        {.id = SB_T_event, .capacity = bus->config->capacity[SB_T_event]},
     };
-    struct sb_owner_config c = {.instance = instance,
+    struct sb_owner_config c = {.instance = bus->instance,
                                 .name = "pcapcheck",
                                 .tables = tables,
                                 .n_tables = sizeof tables / sizeof tables[0],
@@ -104,16 +120,12 @@ open_owner(struct pc_bus *bus, const char *instance, const struct sb_config *con
     adopt_verdicts(bus);
     bus->e->flows.adopt = adopt_flow;
     bus->e->flows.adopt_arg = bus;
+    for (uint32_t i = 0; i < bus->e->flows.n; i++) /* seen before the segment was ours */
+        adopt_flow(bus, &bus->e->flows.flow[i]);
     sb_owner_phase(bus->owner, SB_RESTORED);
+    watch(bus->epoll, sb_owner_fd(bus->owner));
+    pc_bus_event(bus, SB_event_kind_START, SB_severity_INFO, NULL, "pcapcheck started");
     return 0;
-}
-
-static void
-watch(int epoll, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-
-    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 int
@@ -131,11 +143,15 @@ pc_bus_open(struct pc_bus **ret, struct pc_engine *e, const char *instance,
         return -1;
     }
     bus->e = e;
+    bus->config = config;
+    bus->epoll = epoll;
+    bus->observe = observe;
+    snprintf(bus->instance, sizeof bus->instance, "%s", instance);
     if (!observe) {
-        error = open_owner(bus, instance, config, cold, message);
-        if (error == SB_EOWNED)
-            sb_info("bus: %s; not publishing", message);
-        else if (error) {
+        error = open_owner(bus, cold, message);
+        if (error == SB_EOWNED) {
+            sb_info("bus: %s; not publishing until it ends", message);
+        } else if (error) {
             pc_bus_close(&bus);
             return -1;
         }
@@ -145,9 +161,6 @@ pc_bus_open(struct pc_bus **ret, struct pc_engine *e, const char *instance,
         return -1;
     }
     watch(epoll, sb_subscriber_fd(bus->subscriber));
-    if (bus->owner)
-        watch(epoll, sb_owner_fd(bus->owner));
-    pc_bus_event(bus, SB_event_kind_START, SB_severity_INFO, NULL, "pcapcheck started");
     *ret = bus;
     return 0;
 }
@@ -175,6 +188,20 @@ pc_bus_owns(const struct pc_bus *bus)
     return bus->owner != NULL;
 }
 
+/* The process that had the segment may have ended: one that was killed holds its lock until the
+ * kernel has taken its capture rings down, which outlasts the start of its successor. */
+static void
+take_over(struct pc_bus *bus)
+{
+    char message[SB_MESSAGE_MAX];
+
+    if (bus->owner || bus->observe || open_owner(bus, false, message))
+        return;
+    sb_info("bus: publishing");
+    if (bus->running)
+        pc_bus_phase_running(bus);
+}
+
 int
 pc_bus_run(struct pc_bus *bus)
 {
@@ -187,9 +214,13 @@ pc_bus_run(struct pc_bus *bus)
         bus->ring_lost = stats.ring_lost;
         bus->e->net.decisions_lost_ns = now;
     }
-    if (now > bus->expire_ns + SB_SECOND) {
-        bus->expire_ns = now;
+    if (now > bus->second_ns + SB_SECOND) {
+        bus->second_ns = now;
         pc_net_expire(&bus->e->net, now);
+    }
+    if (now > bus->retry_ns + RETRY_NS) {
+        bus->retry_ns = now;
+        take_over(bus);
     }
     if (bus->owner) {
         other = sb_owner_pump(bus->owner);
@@ -208,6 +239,7 @@ pc_bus_synced(const struct pc_bus *bus)
 void
 pc_bus_phase_running(struct pc_bus *bus)
 {
+    bus->running = true;
     if (!bus->owner)
         return;
     sb_owner_phase(bus->owner, SB_RECONCILED);

@@ -56,8 +56,9 @@ struct pc_live {
     struct handle *handle; /* owned */
     uint32_t n_handles, n_backlog;
     uint64_t stats_ns, version, followed_ns;
-    uint32_t next_point;                                        /* pc_live_follow() goes on here */
-    unsigned opened;                                            /* handles, in this turn */
+    bool following;      /* pc_live_follow() was not done in the last turn ... */
+    uint32_t next_point; /* ... and goes on here */
+    unsigned opened;     /* handles, in this turn */
     void (*event)(void *arg, uint32_t point, const char *text); /* during pc_live_follow() */
     void *event_arg;
 };
@@ -340,13 +341,14 @@ pc_live_follow(struct pc_live *l, void (*event)(void *arg, uint32_t point, const
 {
     uint64_t now = sb_now();
 
-    if (l->next_point == 0) {
+    if (!l->following) {
         /* Each second anyway: interfaces come and go without a change of the port table. */
         if (l->version == l->e->net.points_version && l->followed_ns &&
             now < l->followed_ns + RETRY_NS)
             return true;
         l->version = l->e->net.points_version;
         l->followed_ns = now;
+        l->next_point = 0;
     }
     l->event = event;
     l->event_arg = arg;
@@ -354,10 +356,8 @@ pc_live_follow(struct pc_live *l, void (*event)(void *arg, uint32_t point, const
     while (l->next_point < l->e->net.points.n && follow_point(l, l->next_point, now))
         l->next_point++;
     l->event = NULL;
-    if (l->next_point < l->e->net.points.n)
-        return false;
-    l->next_point = 0;
-    return true;
+    l->following = l->next_point < l->e->net.points.n;
+    return !l->following;
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */

@@ -42,6 +42,17 @@ find(struct pc_count *c, struct pc_engine *e, const struct pc_trip *trip,
     c->bad += h->count - trip->injected;
 }
 
+/* Was the capture of some way in just beginning? What was injected there may have been missed,
+ * which says nothing about the network. */
+static bool
+began_here(const struct pc_engine *e, uint64_t t)
+{
+    uint64_t before = t > WATCHED_NS ? t - WATCHED_NS : 0;
+    uint32_t i = pc_blind_point(e, 0, PC_IN, before);
+
+    return i != PC_NONE && pc_blind_point(e, 0, PC_IN, UINT64_MAX) == PC_NONE;
+}
+
 void
 pc_count_trip(void *self, struct pc_engine *e, const struct pc_trip *trip)
 {
@@ -63,12 +74,12 @@ pc_count_trip(void *self, struct pc_engine *e, const struct pc_trip *trip)
             c->good += h->count;
         } else if (!trip->injected && !storm) {
             c->unattributed += h->count;
+        } else if (began_here(e, h->first_ns)) {
+            c->early += h->count;
         } else if ((trip->partial && !storm) ||
                    (trip->injected && h->first_ns < trip->injected_ns && !storm) ||
                    pc_dropping_point(e, 0, h->first_ns - PC_AGE_NS) != PC_NONE ||
-                   pc_blind_point(e, 0, PC_IN,
-                                  h->first_ns > WATCHED_NS ? h->first_ns - WATCHED_NS : 0) !=
-                       PC_NONE) {
+                   pc_blind_point(e, 0, PC_IN, h->first_ns) != PC_NONE) {
             c->ambiguous += h->count;
         } else {
             find(c, e, trip, h);

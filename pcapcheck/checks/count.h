@@ -14,6 +14,7 @@ struct pc_count {
     uint64_t first_ns, last_ns;
     uint64_t good, bad;    /* packets */
     uint64_t ambiguous;    /* could be either: never a fail */
+    uint64_t early;        /* seen while the capture began: not judged */
     uint64_t unattributed; /* with no injection seen: sent by the controller, for example */
     char evidence[119];
 };

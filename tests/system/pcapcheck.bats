@@ -23,8 +23,7 @@ setup_file() {
     BIN=$PCT_BUILD/pcapcheck/pcapcheck
     FAKE=$PCT_BUILD/tests/pc-fake-controller
     PCT_DIR=$BATS_FILE_TMPDIR
-    export TRIVET_RUNTIME_DIR=$PCT_DIR/run
-    mkdir -p "$TRIVET_RUNTIME_DIR"
+    mkdir -p "$PCT_DIR/run"
     pidof ovs-vswitchd >/dev/null ||
         /usr/share/openvswitch/scripts/ovs-ctl --system-id=random start 3>&- >/dev/null 2>&1
     pct_clean
@@ -52,6 +51,10 @@ setup_file() {
     done
     rules_right
     rows >"$PCT_DIR/rows"
+}
+
+setup() {
+    export TRIVET_RUNTIME_DIR=$PCT_DIR/run # helper.bash unsets it
 }
 
 teardown_file() {
@@ -259,6 +262,51 @@ PY
     kill $pid
     wait $pid || true
     [ "$(jq -s 'map(select(.ip_proto == 1)) | map(.packets_ab) | add' <<<"$b")" -eq 100 ]
+}
+
+@test "an internal port: what its host sends is received by the switch" {
+    ovs-vsctl add-port pct-s1 pct-int -- set interface pct-int type=internal ofport_request=9
+    ip link set pct-int address 02:00:00:00:00:09
+    ip addr add 10.78.0.9/24 dev pct-int
+    ip link set pct-int up
+    ip neigh replace 10.78.0.77 lladdr 02:00:00:00:00:77 dev pct-int
+    ovs-ofctl -O OpenFlow13 add-flow pct-s1 priority=300,in_port=9,actions=output:3
+    {
+        cat "$PCT_DIR/rows"
+        echo '{"dpid":"0000000000000701","port":9,"name":"pct-int","type":"edge"}'
+        echo '{"dpid":"0000000000000701","in_port":9,"eth_src":"02:00:00:00:00:09","eth_dst":"02:00:00:00:00:77","priority":300,"output":3}'
+    } >"$PCT_DIR/rows-int"
+    controller pctd "$PCT_DIR/rows-int"
+    ping -q -i 0.02 -c 50 -W 1 10.78.0.77 >/dev/null 2>&1 3>&- &
+    run "$BIN" --instance pctd --for 3s
+    echo "$output"
+    ovs-vsctl del-port pct-s1 pct-int
+    [ "$status" -eq 0 ]
+    grep -q '^pass  *port-claim *pct-s1 in 9 .* left by pct-s1-x' <<<"$output"
+}
+
+@test "openflow: the messages of a captured channel in order" {
+    local pid
+    tcpdump -Z root -q -U -i lo -w "$PCT_DIR/channel.pcap" tcp port 6653 2>/dev/null 3>&- &
+    pid=$!
+    sleep 1
+    ovs-vsctl set-controller pct-s1 ptcp:6653:127.0.0.1
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        ovs-ofctl -O OpenFlow13 dump-flows tcp:127.0.0.1:6653 >/dev/null 2>&1 && break
+        sleep 0.2
+    done
+    ovs-ofctl -O OpenFlow13 show tcp:127.0.0.1:6653 >/dev/null
+    sleep 1
+    ovs-vsctl del-controller pct-s1
+    kill $pid
+    wait $pid || true
+    run "$BIN" openflow "$PCT_DIR/channel.pcap"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    grep -q 'HELLO' <<<"$output"
+    grep -q 'FEATURES_REPLY' <<<"$output"
+    grep -q 'MULTIPART_REPLY' <<<"$output"
+    grep -q ', 0 malformed, 0 bytes not in the capture' <<<"$output"
 }
 
 @test "an interface given by hand that does not exist: named, with those that do" {

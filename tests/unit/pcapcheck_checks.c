@@ -568,6 +568,25 @@ duplicates(void **state)
     pc_engine_destroy(&e);
 }
 
+/* What was injected before its way in was watched says nothing. */
+static void
+capture_begins(void **state)
+{
+    struct pc_engine *e = network();
+
+    (void)state;
+    e->net.points.point[pc_point_by_name(&e->net.points, "s2-eth3")].tap[PC_IN].since_ns = AT(500);
+    right(e, 600, 1);
+    see(e, "s2-eth1", PC_OUT, 600.3, 1, 1);
+    right(e, 1200, 2);
+    EXPECT(e, "duplicate", "network", PASS);
+    e->watermark_ns = 0;
+    right(e, 2200, 3);
+    see(e, "s2-eth1", PC_OUT, 2200.3, 1, 3);
+    EXPECT(e, "duplicate", "network", FAIL);
+    pc_engine_destroy(&e);
+}
+
 static void
 own_and_unidentifiable(void **state)
 {
@@ -724,6 +743,7 @@ main(void)
         cmocka_unit_test(without_injection),
         cmocka_unit_test(storm_is_told),
         cmocka_unit_test(duplicates),
+        cmocka_unit_test(capture_begins),
         cmocka_unit_test(own_and_unidentifiable),
         cmocka_unit_test(concluded_directions),
         cmocka_unit_test(tcp_life),
