@@ -36,6 +36,7 @@ mn_test() { # ARGUMENT...: the share of dropped pings must be 0 in every pingall
     mn --topo single,2 --switch ovs,datapath=user \
         --controller "remote,ip=127.0.0.1,port=${TRIVET_CONTROLLER##*:}" \
         <"$BATS_TEST_TMPDIR/cli" >"$BATS_TEST_TMPDIR/mn.log" 2>&1 3>&- &
+    mn=$!
     exec {cli}>"$BATS_TEST_TMPDIR/cli"
     eventually 20 grep -q 'Starting CLI' "$BATS_TEST_TMPDIR/mn.log"
     trivet agents
@@ -45,5 +46,5 @@ mn_test() { # ARGUMENT...: the share of dropped pings must be 0 in every pingall
     trivet agents --stop
     echo exit >&$cli
     exec {cli}>&-
-    wait
+    wait $mn
 }
