@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # engine.sh - a Docker engine and the base image, for tests and for machines without either.
-#   docker_engine_start   uses the running dockerd, or starts one of its own
-#   docker_engine_stop    ends the dockerd that docker_engine_start started, and no other
+#   docker_engine_start   uses the running dockerd, or starts one (its pid then is in DOCKERD_STARTED)
+#   docker_engine_stop    ends the dockerd that docker_engine_start started here, and no other
 #   docker_base_image     debian:bookworm-slim: pulled, or made by debootstrap when it cannot be
 # Neighbours: tests/docker, env/docker/base-image.
 
 DOCKER_BASE=debian:bookworm-slim
-DOCKERD_PID=/run/trivet-dockerd.pid
 
 docker_engine_start() {
     local i
+    DOCKERD_STARTED=
     ! docker info >/dev/null 2>&1 || return 0
     echo "docker: starting dockerd" >&2
     # The default bridge needs iptables; everything else of it may be missing in a nested machine.
-    setsid dockerd --pidfile "$DOCKERD_PID" </dev/null >/var/log/trivet-dockerd.log 2>&1 3>&- &
+    setsid dockerd </dev/null >/var/log/trivet-dockerd.log 2>&1 3>&- &
+    DOCKERD_STARTED=$!
     for ((i = 0; i < 150; i++)); do
         ! docker info >/dev/null 2>&1 || return 0
         sleep 0.2
@@ -25,16 +26,14 @@ docker_engine_start() {
 }
 
 docker_engine_stop() {
-    local pid i
-    [ -f "$DOCKERD_PID" ] || return 0
-    read -r pid <"$DOCKERD_PID" || return 0
-    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] || return 0
-    kill "$pid"
-    for ((i = 0; i < 100; i++)); do
-        [ -e "/proc/$pid" ] || return 0
+    local i
+    [ -n "$DOCKERD_STARTED" ] && [ "$(cat "/proc/$DOCKERD_STARTED/comm" 2>/dev/null)" = dockerd ] || return 0
+    kill "$DOCKERD_STARTED"
+    for ((i = 0; i < 150; i++)); do
+        [ -e "/proc/$DOCKERD_STARTED/exe" ] || return 0 # gone, or a zombie
         sleep 0.1
     done
-    echo "docker: dockerd (pid $pid) does not end" >&2
+    echo "docker: dockerd (pid $DOCKERD_STARTED) does not end" >&2
     return 1
 }
 

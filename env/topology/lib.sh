@@ -187,7 +187,8 @@ port() { # BRIDGE PORT-NAME NUMBER [COLUMN=VALUE]...
 
 # The switch end of a cable lies in the root namespace; the kernel must not talk on it.
 quiet_up() {
-    [ ! -e "/proc/sys/net/ipv6/conf/$1/disable_ipv6" ] || echo 1 >"/proc/sys/net/ipv6/conf/$1/disable_ipv6"
+    ip link set "$1" addrgenmode none
+    [ ! -w "/proc/sys/net/ipv6/conf/$1/disable_ipv6" ] || echo 1 >"/proc/sys/net/ipv6/conf/$1/disable_ipv6"
     ip link set "$1" up
 }
 
@@ -210,7 +211,7 @@ namespace() { # NAME
         record "netns $1"
         ip netns add "$1"
     fi
-    if [ "$ipv6" = no ] && [ -e /proc/sys/net/ipv6 ]; then
+    if [ "$ipv6" = no ] && [ -w /proc/sys/net/ipv6/conf/all/disable_ipv6 ]; then # read-only in containers
         # shellcheck disable=SC2016 # for the inner shell
         ip netns exec "$1" sh -c 'for i in all default; do echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done'
     fi
@@ -219,6 +220,7 @@ namespace() { # NAME
 
 # Address, and checksum offload off: the userspace datapath does not fill in what the sender left out
 host_interface() { # NETNS INTERFACE ADDRESS/LENGTH
+    [ "$ipv6" = yes ] || ip -n "$1" link set "$2" addrgenmode none
     ip -n "$1" address replace "$3" dev "$2"
     ip -n "$1" link set "$2" up
     ip netns exec "$1" ethtool -K "$2" tx off >/dev/null

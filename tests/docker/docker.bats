@@ -42,6 +42,7 @@ setup_file() {
     # shellcheck source=../../env/docker/engine.sh
     . "$ROOT/env/docker/engine.sh"
     docker_engine_start
+    export DOCKERD_STARTED
     docker_base_image
     docker build -q -t trivet:test "$ROOT" >/dev/null
     remove_all
