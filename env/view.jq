@@ -18,7 +18,7 @@ def count_of($r): map(select(.result == $r)) | length;
     $title,
     ("services  " + (rows("service") | map("\(.service | sub("agent." + $prefix; "agent.")) \(.state)") | group_by(.)
         | map(.[0]) | (map(select(startswith("agent") | not)) + ["\(map(select(startswith("agent"))) | length) agents"]) | join(" · "))),
-    ("switches  " + (rows("switch") | map("\(.name | bare) \(.state) \(.n_ports) ports") | join(" · "))),
+    ("switches  " + (rows("switch") | map("\(.name | bare) \(.state), \(.n_ports)p") | join(" · "))),
     (rows("link") | map("\($name[.dpid_a]):\(.port_a)-\($name[.dpid_b]):\(.port_b) \(.state)") | columns(4; 17)
         | to_entries[] | (if .key == 0 then "links     " else "          " end) + .value),
     (rows("host") | sort_by(.ip) | map("\($host[.ip] // "?") \(.mac) at \($name[.dpid] // "?"):\(.port)") | columns(2; 34)[:3]
