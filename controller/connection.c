@@ -93,6 +93,12 @@ ctl_conn_free(struct ctl_conn *conn)
 {
     ctl_worker_remove_switch(conn->worker, conn);
     unlink_conn(conn);
+    ctl_conn_discard(conn);
+}
+
+void
+ctl_conn_discard(struct ctl_conn *conn)
+{
     close(conn->fd);
     free(conn->partial);
     free(conn->out);
@@ -290,6 +296,11 @@ ctl_conn_packet_out(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port,
             return;
         of_put_packet_out(&b, conn->version, ctl_conn_xid(conn), buffer_id, in_port, actions, n,
                           frame, size);
+        if (b.full) { /* frame and actions do not fit one message */
+            conn->dropped++;
+            conn->worker->counters.dropped_malformed++;
+            return;
+        }
         ctl_conn_wrote(conn, &b);
         conn->worker->counters.packet_outs++;
     }
@@ -353,7 +364,8 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         lldp->in_port = in->in_port;
         lldp->t_ns = sb_mono(); /* exact, not the turn's: the link's latency is made of it */
         memcpy(mail->data + sizeof(*lldp), in->data, in->data_size);
-        ctl_post(&worker->app->mailbox, mail);
+        if (!ctl_post_or_drop(&worker->app->mailbox, mail))
+            worker->counters.dropped_mail++;
         return;
     }
     if (ctl_frame_reserved(&packet->frame) || !ctl_mac_learnable(packet->frame.src)) {
@@ -361,14 +373,19 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         return;
     }
     packet->port = conn->sw == NULL ? NULL : ctl_net_port(conn->sw, in->in_port);
+    if (in->in_port == 0 || (in->in_port >= OFPP_MAX && in->in_port != OFPP_LOCAL)) {
+        worker->counters.dropped_malformed++; /* no port a packet can come from */
+        return;
+    }
     if (packet->port == NULL && conn->sw != NULL) {
         struct ctl_mail *mail = ctl_mail_new(CTL_M_PORT_SEEN, conn->features.dpid, 0);
 
         mail->conn = conn->id;
         mail->port = in->in_port;
-        ctl_post(&worker->app->mailbox, mail);
+        ctl_post_or_drop(&worker->app->mailbox, mail);
     }
-    if (packet->port == NULL || packet->port->type == SB_port_type_UNKNOWN) {
+    if (conn->state != CTL_READY || packet->port == NULL ||
+        packet->port->type == SB_port_type_UNKNOWN) {
         ctl_pending_add(worker, conn, in);
         return;
     }
@@ -401,6 +418,22 @@ bad_message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h, 
     ctl_conn_close(conn, SB_severity_WARNING, "%s of %u bytes: %s at byte %u (%s)",
                    of_type_name(h->version, h->type, name, sizeof(name)), h->length,
                    of_strerror(error), where->offset, where->field);
+}
+
+/* A full table refuses by the thousand, so not every refusal gets its line. */
+static void
+log_refusal(const struct ctl_conn *conn, const struct of_error_msg *refusal)
+{
+    static struct sb_log_limit limit;
+    char name[32], text[64];
+    unsigned more = 0;
+
+    if (sb_log_allowed(&limit, 10, &more))
+        sb_warning(
+            "switch %016lx: refused our %s (xid %u): %s (%u more not logged)", conn->features.dpid,
+            of_type_name(conn->version, refusal->request_type, name, sizeof(name)),
+            refusal->request_xid,
+            of_error_text(conn->version, refusal->type, refusal->code, text, sizeof(text)), more);
 }
 
 /* One whole message. False: the connection was closed or handed over; stop reading it. */
@@ -447,16 +480,12 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
         break; /* any message counts as a sign of life */
     case OFPT13_ERROR: {
         struct of_error_msg refusal;
-        char text[64];
 
         if ((error = of_decode_error(m, &refusal, &where)) != OF_OK)
             break;
         if (ctl_handshake_refused(conn, refusal.request_xid))
             break;
-        sb_warning(
-            "switch %016lx: refused our %s (xid %u): %s", conn->features.dpid,
-            of_type_name(conn->version, refusal.request_type, text, 20), refusal.request_xid,
-            of_error_text(h->version, refusal.type, refusal.code, text + 20, sizeof(text) - 20));
+        log_refusal(conn, &refusal);
         ctl_flow_refused(conn, &refusal);
         break;
     }
@@ -647,6 +676,7 @@ ctl_conn_timers(struct ctl_conn *conn)
         ctl_handshake_timers(conn);
         return;
     }
+    ctl_flow_timers(conn);
     if (conn->rr_loaded && now - conn->reported_ns > SB_SECOND)
         ctl_conn_report(conn);
     if (conn->echo_sent_ns != 0 && now - conn->echo_sent_ns > CTL_DEAD_NS) {

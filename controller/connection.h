@@ -1,27 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connection.h - limits of a switch connection, shared by worker.c, connection.c and handshake.c.
- */
+/* connection.h - limits of a switch connection, for worker.c, connection.c, handshake.c and
+ * flows.c. */
 #ifndef TRIVET_CONTROLLER_CONNECTION_H
 #define TRIVET_CONTROLLER_CONNECTION_H
 
 #include <trivet/clock.h>
 
-#define CTL_RX_SIZE 131072              /* bytes read from one switch in one turn */
-#define CTL_RX_BUFFER (CTL_RX_SIZE + OF_MESSAGE_MAX + 1) /* of a worker: a read behind a rest */
-#define CTL_OUT_MIN 4096                /* first allocation of an output buffer */
-#define CTL_OUT_KEEP 65536              /* kept when empty */
-#define CTL_OUT_MAX (4u << 20)          /* more than this unwritten: answers are dropped */
-#define CTL_OUT_RESERVE (64u << 10)     /* on top of it, for echo, errors and the handshake */
-#define CTL_BLOCKED_NS (10 * SB_SECOND) /* output stuck this long: closed */
-#define CTL_HELLO_NS (10 * SB_SECOND)   /* deadline of HELLO and of FEATURES */
-#define CTL_SETUP_NS                                                                               \
-    (1 * SB_SECOND) /* a switch that leaves a question of the set-up unanswered                    \
-                     */
-#define CTL_PROBE_NS                                                                               \
-    (1 * SB_SECOND)                 /* an old connection of a dpid that comes again must answer    \
-                                     */
-#define CTL_IDLE_NS (5 * SB_SECOND) /* silence after which we send an echo request */
-#define CTL_DEAD_NS (5 * SB_SECOND) /* silence after the echo request: dead */
+/* Bytes read from one switch in one turn, and a worker's buffer: such a read behind a rest. */
+#define CTL_RX_SIZE 131072
+#define CTL_RX_BUFFER (CTL_RX_SIZE + OF_MESSAGE_MAX + 1)
+
+/* Output: first allocation; kept when empty; limit beyond which answers are dropped; what echo,
+ * errors and the handshake may use on top; how long it may be stuck before the switch is closed. */
+#define CTL_OUT_MIN 4096
+#define CTL_OUT_KEEP 65536
+#define CTL_OUT_MAX (4u << 20)
+#define CTL_OUT_RESERVE (64u << 10)
+#define CTL_BLOCKED_NS (10 * SB_SECOND)
+
+/* Deadlines: of HELLO and of FEATURES; of each answer of the set-up; of a barrier; of the sign of
+ * life of an old connection whose dpid comes again. */
+#define CTL_HELLO_NS (10 * SB_SECOND)
+#define CTL_SETUP_NS (1 * SB_SECOND)
+#define CTL_BARRIER_NS (5 * SB_SECOND)
+#define CTL_PROBE_NS (1 * SB_SECOND)
+
+/* Silence after which we ask for an echo, and after which the switch is dead. */
+#define CTL_IDLE_NS (5 * SB_SECOND)
+#define CTL_DEAD_NS (5 * SB_SECOND)
 
 void ctl_conn_state(struct ctl_conn *conn, enum ctl_conn_state state);
 

@@ -82,7 +82,7 @@ struct ctl_app {
     struct sb_table *events;       /* borrowed from owner */
     struct ctl_topology *topology; /* owned */
     struct ctl_worker *workers;    /* owned */
-    unsigned n_workers;
+    unsigned n_workers, n_started;
     unsigned n_accepted;        /* connections so far: handshakes are spread over the workers */
     struct ctl_mailbox mailbox; /* of the main thread */
 };
@@ -98,7 +98,8 @@ struct ctl_worker *ctl_worker_of(struct ctl_app *app, uint64_t dpid);
 
 struct ctl_listener {
     int fd;
-    char *spec; /* owned: as configured, "tcp:127.0.0.1:6653" */
+    char *spec;             /* owned: as configured, "tcp:127.0.0.1:6653" */
+    uint64_t rest_until_ns; /* monotonic; accept failed for lack of something */
 };
 
 /* Opens a listening socket for tcp:ADDR:PORT or unix:PATH. 0, or -1 with the reason in message (who
@@ -129,7 +130,8 @@ struct ctl_counters {
     uint64_t dropped_pending;   /* packets from ports not yet classified: queue full or too old */
     uint64_t dropped_broadcast; /* broadcast that came over a link */
     uint64_t dropped_reserved;  /* 01:80:c2:00:00:0x and unusable sources */
-    uint64_t dropped_hosts;     /* sources beyond the number of hosts a worker tracks */
+    uint64_t dropped_hosts;     /* hosts forgotten to make room for others */
+    uint64_t dropped_mail;      /* packets for the main thread while it was behind */
     uint64_t dropped_malformed; /* packet-ins without a whole Ethernet header */
 };
 
@@ -145,6 +147,7 @@ struct ctl_host {
 
 /* A packet from a port whose type is not known yet. */
 struct ctl_pending {
+    uint64_t conn; /* its buffer_id is only good on this connection */
     uint64_t dpid, queued_mono_ns;
     uint32_t in_port, buffer_id;
     uint16_t size;
@@ -152,6 +155,7 @@ struct ctl_pending {
 };
 
 #define CTL_PENDING_MAX 1024
+#define CTL_PENDING_SWITCH 64 /* of them from one switch */
 
 struct ctl_worker {
     struct ctl_app *app; /* borrowed; configuration and mailboxes only */
@@ -220,6 +224,7 @@ enum ctl_conn_state {
 };
 
 struct ctl_barrier {
+    uint64_t sent_ns, sent_mono_ns;
     uint32_t xid;
     uint32_t end; /* index behind the last flow slot it covers, modulo 2^32 */
 };
@@ -253,6 +258,7 @@ struct ctl_conn {
     struct of_port *ports; /* owned: from the port description, until handed to the main thread */
     uint32_t n_ports;
     uint32_t setup_ports_xid, setup_flows_xid, setup_barrier_xid; /* 0: answered or given up */
+    uint32_t setup_parts;                                         /* of lists, received */
     bool has_table_miss, has_discovery;                           /* read back from the switch */
     bool flows_read; /* the switch answered the read-back completely */
 
@@ -260,6 +266,7 @@ struct ctl_conn {
     int32_t sw_index;
     uint32_t rr_counter; /* round-robin choices made */
     bool rr_loaded;
+    bool compared; /* its rules were held against a snapshot that has it */
     uint64_t packet_ins, dropped;
     struct ctl_mail_stats reported; /* what the main thread was last told */
     uint64_t reported_ns;           /* monotonic */
@@ -267,6 +274,8 @@ struct ctl_conn {
     uint32_t
         *unconfirmed; /* owned ring, power of two: flow slots sent since the last barrier reply */
     uint32_t unconfirmed_size, unconfirmed_first, unconfirmed_end;
+    uint64_t probed;    /* DUPLICATE: id of the connection that was asked for a sign of life */
+    uint32_t n_pending; /* of its packets in worker->pending */
     struct ctl_barrier barriers[16]; /* ring: outstanding barriers, oldest first */
     uint32_t barriers_first, barriers_end;
     bool flows_since_barrier;
@@ -274,6 +283,8 @@ struct ctl_conn {
 
 struct ctl_conn *ctl_conn_new(struct ctl_worker *worker, int fd, const char *address);
 void ctl_conn_free(struct ctl_conn *conn);
+/* One that belongs to no worker at the moment (between two, at the stop). */
+void ctl_conn_discard(struct ctl_conn *conn);
 /* Bytes can be read or written. */
 void ctl_conn_readable(struct ctl_conn *conn);
 void ctl_conn_flush(struct ctl_conn *conn);
@@ -315,11 +326,15 @@ void ctl_handshake_proceed(struct ctl_conn *conn);
 /* ---- flows.c: rules of this worker's switches ------------------------------------------ */
 
 /* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod
- * and remembers it for the next barrier. conn NULL: the switch is not connected, nothing happens.
- * hash: sb_hash(worker->flow, row); buffer_id: the buffered packet the flow-mod releases, or
- * OF_NO_BUFFER. */
-void ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
+ * and remembers it for the next barrier. False: not sent, because the switch is not connected (conn
+ * NULL) or does not read. hash: sb_hash(worker->flow, row); buffer_id: the buffered packet the
+ * flow-mod releases, or OF_NO_BUFFER. */
+bool ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                       uint64_t hash, uint32_t buffer_id);
+/* Rows of a switch that connects are hearsay until it has been asked. */
+void ctl_flow_doubt(struct ctl_conn *conn);
+/* Barriers that were never answered are given up. */
+void ctl_flow_timers(struct ctl_conn *conn);
 /* At the end of a turn: one barrier for all flow-mods since the last. */
 void ctl_flow_barrier(struct ctl_conn *conn);
 void ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid);
@@ -329,6 +344,8 @@ void ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error);
 /* Read-back at connect: one flow the switch holds; and the end of the list. */
 void ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow);
 void ctl_flow_read_back_end(struct ctl_conn *conn);
+/* The first snapshot after it connected: rules that lead to nowhere since then go. */
+void ctl_flow_delete_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net_port *port));
 /* Delete all our rules that lead out of a port (and, by mail to all workers, the other rules of
  * paths that went that way), all rules of some paths (sorted ids), or all that carry a MAC address.
  */

@@ -16,7 +16,8 @@
 #include "connection.h"
 
 #define UNCONFIRMED_MAX 65536
-#define FLOW_MOD_MAX 320 /* bytes of the longest flow-mod we send */
+#define CLOCK_SLACK_NS (50 * SB_MS) /* between a switch's count of a flow's age and ours */
+#define FLOW_MOD_MAX 320            /* bytes of the longest flow-mod we send */
 
 /* cookie: tag 16, generation 16, shard 8, slot 24 bits */
 static uint64_t
@@ -213,7 +214,7 @@ remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
     conn->flows_since_barrier = true;
 }
 
-void
+bool
 ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                  uint64_t hash, uint32_t buffer_id)
 {
@@ -221,7 +222,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
     bool known;
 
     if (conn == NULL || conn->state != CTL_READY)
-        return;
+        return false;
     slot = sb_find_hashed(worker->flow, row, hash);
     known = slot >= 0;
     if (known) {
@@ -229,14 +230,14 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
     } else {
         slot = sb_slot_for(worker->flow, row, hash);
         if (slot < 0)
-            return; /* cannot be: the table evicts */
+            return false; /* cannot be: the table evicts */
         row->cookie = make_cookie(worker, slot, (uint16_t)(sb_generation(worker->flow, slot) + 1));
     }
     row->state = SB_flow_state_SENT;
     row->decided_ns = row->sent_ns = worker->now_ns;
     row->barrier_ns = 0;
     if (!send_row(conn, row, OFPFC_ADD, buffer_id))
-        return;
+        return false;
     if (known)
         sb_write(worker->flow, slot, row);
     else
@@ -244,6 +245,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
     if (slot >= 0)
         remember_unconfirmed(conn, (uint32_t)slot);
     worker->counters.flows++;
+    return true;
 }
 
 /* ---- barriers ------------------------------------------------------------------------------ */
@@ -263,6 +265,8 @@ ctl_flow_barrier(struct ctl_conn *conn)
     barrier = &conn->barriers[conn->barriers_end++ % N_BARRIERS];
     barrier->xid = ctl_conn_xid(conn);
     barrier->end = conn->unconfirmed_end;
+    barrier->sent_ns = conn->worker->now_ns;
+    barrier->sent_mono_ns = conn->worker->mono_ns;
     of_put_header(&b, conn->version, OFPT13_BARRIER_REQUEST, barrier->xid);
     conn->out_end += b.len;
     conn->flows_since_barrier = false;
@@ -272,6 +276,7 @@ void
 ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
 {
     struct ctl_worker *worker = conn->worker;
+    uint64_t sent_ns;
     uint32_t i, end;
 
     /* Replies come in order; one that is missing is covered by the next. */
@@ -281,21 +286,41 @@ ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
     if (i == conn->barriers_end)
         return;
     end = conn->barriers[i % N_BARRIERS].end;
+    sent_ns = conn->barriers[i % N_BARRIERS].sent_ns;
     conn->barriers_first = i + 1;
     while ((int32_t)(end - conn->unconfirmed_first) > 0) {
         int64_t slot = conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)];
         const struct sb_flow *sent = sb_peek(worker->flow, slot);
         struct sb_flow row;
 
-        if (sent == NULL || sent->state != SB_flow_state_SENT || sent->dpid != conn->features.dpid)
+        /* sent again after the barrier: it stands in the ring once more, behind the next barrier */
+        if (sent == NULL || sent->state != SB_flow_state_SENT ||
+            sent->dpid != conn->features.dpid || sent->sent_ns > sent_ns)
             continue;
         row = *sent;
         row.state = SB_flow_state_INSTALLED;
         row.barrier_ns = worker->now_ns;
         sb_write(worker->flow, slot, &row);
     }
-    if (conn->barriers_first == conn->barriers_end && conn->flows_since_barrier)
+    if (conn->barriers_first == conn->barriers_end && conn->flows_since_barrier) {
+        struct of_buffer none = {0};
+
         ctl_flow_barrier(conn);
+        ctl_conn_wrote(conn, &none); /* so that this turn writes it */
+    }
+}
+
+void
+ctl_flow_timers(struct ctl_conn *conn)
+{
+    const struct ctl_barrier *oldest = &conn->barriers[conn->barriers_first % N_BARRIERS];
+
+    if (conn->barriers_first == conn->barriers_end ||
+        conn->worker->mono_ns - oldest->sent_mono_ns < CTL_BARRIER_NS)
+        return;
+    /* Its rules stay in state sent: nobody has said that they are there. */
+    conn->unconfirmed_first = oldest->end;
+    conn->barriers_first++;
 }
 
 /* ---- what the switch tells ---------------------------------------------------------------------
@@ -308,8 +333,10 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
     const struct sb_flow *row = row_of_match(conn, &removed->match, removed->priority,
                                              removed->table_id, removed->cookie, &slot);
 
-    /* A flow that was sent again after this one ended is not the one that ended. */
-    if (row == NULL || row->state == SB_flow_state_SENT)
+    uint64_t age = removed->duration_s * SB_SECOND + removed->duration_ns;
+
+    /* A rule that was sent again after this one ended is not the one that ended: its age tells. */
+    if (row == NULL || row->sent_ns > conn->worker->now_ns - age + CLOCK_SLACK_NS)
         return;
     sb_remove(conn->worker->flow, slot);
 }
@@ -317,16 +344,25 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
 void
 ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error)
 {
+    static struct sb_log_limit limit;
     int64_t slot;
     struct sb_flow row;
 
     /* The error carries at least 64 bytes of the request; a flow-mod's cookie lies at byte 8. */
+    if (error->request_type == OFPT13_FLOW_MOD && error->data_size >= 16 &&
+        of_get64(error->data + 8) == CTL_COOKIE_TABLE_MISS)
+        ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_ERROR,
+                         conn->features.dpid, 0,
+                         "table-miss rule refused (type %u code %u): no packet will reach us",
+                         error->type, error->code);
     if (error->request_type != OFPT13_FLOW_MOD || error->data_size < 16 ||
         row_of_cookie(conn->worker, of_get64(error->data + 8), &slot) == NULL ||
         sb_get(conn->worker->flow, slot, &row) != SB_OK || row.dpid != conn->features.dpid)
         return;
     row.state = SB_flow_state_REFUSED;
     sb_write(conn->worker->flow, slot, &row);
+    if (!sb_log_allowed(&limit, 10, NULL))
+        return;
     ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_WARNING, row.dpid, 0,
                      "flow %016lx refused: error type %u code %u", row.cookie, error->type,
                      error->code);
@@ -402,6 +438,25 @@ ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow)
 }
 
 void
+ctl_flow_doubt(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+    struct sb_table_stats stats;
+
+    sb_table_stats(worker->flow, &stats);
+    for (int64_t slot = -1; stats.rows > 0 && (slot = sb_next(worker->flow, slot)) >= 0;) {
+        const struct sb_flow *row = sb_peek(worker->flow, slot);
+        struct sb_flow doubted;
+
+        if (row->dpid != conn->features.dpid || row->state == SB_flow_state_RESTORED)
+            continue;
+        doubted = *row;
+        doubted.state = SB_flow_state_RESTORED;
+        sb_write(worker->flow, slot, &doubted);
+    }
+}
+
+void
 ctl_flow_read_back_end(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
@@ -409,8 +464,8 @@ ctl_flow_read_back_end(struct ctl_conn *conn)
     uint32_t adopted = 0, ended = 0, again = 0;
 
     sb_table_stats(worker->flow, &stats);
-    if (stats.rows == 0)
-        return;
+    if (stats.rows == 0 || !conn->flows_read)
+        return; /* not asked or not answered: what is restored stays restored */
     for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
         struct sb_flow copy;
@@ -511,15 +566,23 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
     for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
 
-        if (row->dpid != conn->features.dpid || row->output != port)
+        if (row->dpid != conn->features.dpid)
             continue;
-        if (row->path_id != 0)
-            paths[n++] = row->path_id;
+        if (row->output == OFPP_IN_PORT && row->in_port == port) {
+            if (row->path_id != 0)
+                paths[n++] = row->path_id;
+            delete_row(worker, slot); /* no filter by output port finds it in the switch */
+        } else if (row->output != port) {
+            continue;
+        } else {
+            if (row->path_id != 0)
+                paths[n++] = row->path_id;
+            sb_remove(worker->flow, slot);
+        }
         if (n == sizeof(paths) / sizeof(paths[0])) {
             flush_paths(worker, paths, n);
             n = 0;
         }
-        sb_remove(worker->flow, slot);
     }
     if (n > 0)
         flush_paths(worker, paths, n);
@@ -528,6 +591,27 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
     of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
     ctl_conn_wrote(conn, &b);
     conn->flows_since_barrier = true;
+}
+
+void
+ctl_flow_delete_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net_port *port))
+{
+    struct ctl_worker *worker = conn->worker;
+    struct sb_table_stats stats;
+
+    sb_table_stats(worker->flow, &stats);
+    for (int64_t slot = -1; stats.rows > 0 && (slot = sb_next(worker->flow, slot)) >= 0;) {
+        const struct sb_flow *row = sb_peek(worker->flow, slot);
+        const struct ctl_net_port *port;
+        uint32_t output;
+
+        if (row->dpid != conn->features.dpid)
+            continue;
+        output = row->output == OFPP_IN_PORT ? row->in_port : row->output;
+        port = ctl_net_port(conn->sw, output);
+        if (port == NULL || !carries(port))
+            ctl_flow_delete_port(conn, output);
+    }
 }
 
 void

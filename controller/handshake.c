@@ -19,8 +19,8 @@
 
 #include "connection.h"
 
-#define PORTS_MAX                                                                                  \
-    4096 /* ports of one switch; more are refused, so that a peer cannot fill memory */
+#define PORTS_MAX 4096 /* of one switch, so that a peer cannot fill memory */
+#define PARTS_MAX 4096 /* of one list: 256 MB of flows */
 
 static void
 put(struct ctl_conn *conn, uint8_t type, uint32_t xid)
@@ -109,6 +109,7 @@ begin_setup(struct ctl_conn *conn)
     of_put_flow_stats_request(&b, conn->version, conn->setup_flows_xid, CTL_COOKIE_TAG << 48,
                               CTL_COOKIE_MASK);
     ctl_conn_wrote(conn, &b);
+    ctl_flow_doubt(conn);
     ctl_conn_state(conn, CTL_SETUP);
 }
 
@@ -124,6 +125,7 @@ ctl_handshake_proceed(struct ctl_conn *conn)
         return;
     }
     ctl_conn_state(conn, CTL_DUPLICATE);
+    conn->probed = old->id;
     put(old, OFPT13_ECHO_REQUEST, ctl_conn_xid(old));
 }
 
@@ -135,8 +137,8 @@ resolve_duplicate(struct ctl_conn *conn)
 {
     struct ctl_conn *old = ctl_worker_conn(conn->worker, conn->features.dpid);
 
-    if (old == NULL) {
-        ctl_handshake_proceed(conn);
+    if (old == NULL || old->id != conn->probed) {
+        ctl_handshake_proceed(conn); /* which probes a new holder */
     } else if (old->last_rx_ns > conn->state_since_ns) {
         ctl_worker_event(conn->worker, SB_event_kind_ATTACK, SB_severity_WARNING,
                          conn->features.dpid, 0, "%s claims a dpid that %s holds", conn->address,
@@ -246,8 +248,10 @@ ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of
     int error = of_decode_multipart(m, &part, &where);
     bool ports = h->xid == conn->setup_ports_xid, flows = h->xid == conn->setup_flows_xid;
 
-    if (conn->state != CTL_SETUP || (!ports && !flows))
+    if (conn->state != CTL_SETUP || h->xid == OF_XID_NONE || (!ports && !flows))
         return;
+    if (error == OF_OK && part.type != (ports ? OFPMP_PORT_DESC : OFPMP_FLOW))
+        error = OF_EVALUE;
     if (error == OF_OK)
         error = ports ? take_ports(conn, &part) : take_flows(conn, &part);
     if (error != OF_OK) {
@@ -255,8 +259,12 @@ ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of
                        ports ? "PORT_DESC" : "FLOW", of_strerror(error), where.offset, where.field);
         return;
     }
-    if (part.flags & OFPMPF_REPLY_MORE)
+    if (part.flags & OFPMPF_REPLY_MORE) {
+        /* the deadline is for silence, not for long lists; their length has a limit */
+        if (++conn->setup_parts <= PARTS_MAX)
+            conn->state_since_ns = conn->worker->mono_ns;
         return;
+    }
     if (flows)
         conn->flows_read = true;
     answered(conn, ports ? &conn->setup_ports_xid : &conn->setup_flows_xid);

@@ -13,7 +13,8 @@
 #include "connection.h"
 
 #define REPORT_NS (5 * SB_SECOND) /* a host that goes on speaking is reported again after this */
-#define HOSTS_MAX (1u << 18) /* beyond it hosts are not tracked: forged sources fill no memory */
+#define HOSTS_MAX                                                                                  \
+    (1u << 18) /* beyond it one goes for each that comes: forged sources fill no memory */
 #define PENDING_NS (2 * SB_SECOND) /* packets wait at most this long */
 
 /* ---- hosts: open addressing, grows at half load ------------------------------------- */
@@ -68,16 +69,28 @@ grow_hosts(struct ctl_worker *worker)
     free(old);
 }
 
+/* Makes room: the entry behind this address's place goes, which is as good as any. */
+static void
+evict_host(struct ctl_worker *worker, const uint8_t *mac)
+{
+    uint32_t mask = worker->hosts_size - 1, i = host_slot(worker, mac);
+    uint8_t victim[6];
+
+    while (!worker->hosts[i].used)
+        i = (i + 1) & mask;
+    memcpy(victim, worker->hosts[i].mac, 6);
+    ctl_host_forget(worker, victim);
+    worker->counters.dropped_hosts++;
+}
+
 void
 ctl_host_set(struct ctl_worker *worker, const uint8_t *mac, uint64_t dpid, uint32_t port)
 {
     struct ctl_host *host = ctl_host_find(worker, mac);
 
     if (host == NULL) {
-        if (worker->n_hosts == HOSTS_MAX) {
-            worker->counters.dropped_hosts++;
-            return;
-        }
+        if (worker->n_hosts == HOSTS_MAX)
+            evict_host(worker, mac);
         if (++worker->n_hosts * 2 > worker->hosts_size)
             grow_hosts(worker);
         host = insert_host(worker, mac);
@@ -127,8 +140,6 @@ ctl_host_seen(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t in_port
     }
     ctl_host_set(worker, frame->src, conn->features.dpid, in_port);
     host = ctl_host_find(worker, frame->src);
-    if (host == NULL)
-        return;
     host->reported_ns = worker->now_ns;
     if (has_ip)
         memcpy(ipv4 ? host->ip : host->ip6, frame->ip_src, 16);
@@ -140,7 +151,10 @@ ctl_host_seen(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t in_port
     seen->port = in_port;
     if (has_ip)
         memcpy(seen->ip, frame->ip_src, 16);
-    ctl_post(&worker->app->mailbox, mail);
+    if (!ctl_post_or_drop(&worker->app->mailbox, mail)) {
+        host->reported_ns = 0; /* the next packet tells it again */
+        worker->counters.dropped_mail++;
+    }
 }
 
 /* ---- pending packets: a bounded ring ------------------------------------------------------ */
@@ -151,13 +165,16 @@ ctl_pending_add(struct ctl_worker *worker, struct ctl_conn *conn, const struct o
     struct ctl_pending *p;
     uint8_t *copy;
 
-    if (worker->n_pending == CTL_PENDING_MAX || (copy = malloc(in->data_size)) == NULL) {
+    if (worker->n_pending == CTL_PENDING_MAX || conn->n_pending == CTL_PENDING_SWITCH ||
+        (copy = malloc(in->data_size)) == NULL) {
         worker->counters.dropped_pending++;
         return;
     }
     memcpy(copy, in->data, in->data_size);
+    conn->n_pending++;
     p = &worker->pending[(worker->pending_first + worker->n_pending++) % CTL_PENDING_MAX];
     p->dpid = conn->features.dpid;
+    p->conn = conn->id;
     p->queued_mono_ns = worker->mono_ns;
     p->in_port = in->in_port;
     p->buffer_id = in->buffer_id;
@@ -189,6 +206,10 @@ ctl_pending_run(struct ctl_worker *worker)
         worker->pending[worker->pending_first].data = NULL;
         worker->pending_first = (worker->pending_first + 1) % CTL_PENDING_MAX;
         worker->n_pending--;
+        if (conn != NULL && conn->id != p.conn)
+            p.buffer_id = OF_NO_BUFFER; /* a buffer of an earlier connection */
+        else if (conn != NULL)
+            conn->n_pending--;
         if (decidable(conn, p.in_port)) {
             struct of_packet_in in = {.buffer_id = p.buffer_id,
                                       .in_port = p.in_port,
@@ -204,6 +225,8 @@ ctl_pending_run(struct ctl_worker *worker)
             free(p.data);
         } else {
             worker->pending[(worker->pending_first + worker->n_pending++) % CTL_PENDING_MAX] = p;
+            if (conn != NULL && conn->id == p.conn)
+                conn->n_pending++;
         }
     }
 }

@@ -5,6 +5,8 @@
  */
 #include "controller.h"
 
+#include <trivet/clock.h>
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -204,6 +206,7 @@ ctl_listen(struct ctl_listener *ret, const char *spec, char *message, size_t siz
         return -1;
     ret->fd = fd;
     ret->spec = strdup(spec);
+    ret->rest_until_ns = 0;
     return 0;
 }
 
@@ -252,9 +255,12 @@ ctl_listener_run(struct ctl_app *app, struct ctl_listener *listener)
 
         fd = accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED &&
-                sb_log_allowed(&limit, 1, NULL))
-                sb_warning("%s: accept: %s", listener->spec, strerror(errno));
+            if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+                return;
+            listener->rest_until_ns = sb_mono() + SB_SECOND / 4;
+            if (sb_log_allowed(&limit, 1, NULL))
+                sb_warning("%s: accept: %s; no new switch until connections end", listener->spec,
+                           strerror(errno));
             return;
         }
         if (peer.ss_family == AF_INET || peer.ss_family == AF_INET6)

@@ -13,6 +13,7 @@ int
 ctl_mailbox_init(struct ctl_mailbox *box)
 {
     atomic_init(&box->head, NULL);
+    atomic_init(&box->waiting, 0);
     box->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return box->fd < 0 ? -1 : 0;
 }
@@ -52,6 +53,7 @@ ctl_post(struct ctl_mailbox *box, struct ctl_mail *mail)
     struct ctl_mail *head = atomic_load_explicit(&box->head, memory_order_relaxed);
     uint64_t one = 1;
 
+    atomic_fetch_add_explicit(&box->waiting, 1, memory_order_relaxed);
     do
         mail->next = head;
     while (!atomic_compare_exchange_weak_explicit(&box->head, &head, mail, memory_order_release,
@@ -61,10 +63,22 @@ ctl_post(struct ctl_mailbox *box, struct ctl_mail *mail)
         return; /* the counter is full, so the receiver is awake */
 }
 
+bool
+ctl_post_or_drop(struct ctl_mailbox *box, struct ctl_mail *mail)
+{
+    if (atomic_load_explicit(&box->waiting, memory_order_relaxed) >= CTL_MAIL_MAX) {
+        free(mail);
+        return false;
+    }
+    ctl_post(box, mail);
+    return true;
+}
+
 struct ctl_mail *
 ctl_mailbox_take(struct ctl_mailbox *box)
 {
     struct ctl_mail *mail, *oldest = NULL;
+    unsigned n = 0;
     uint64_t count;
 
     /* Clear the eventfd before taking: a mail posted in between wakes us once more. */
@@ -77,6 +91,8 @@ ctl_mailbox_take(struct ctl_mailbox *box)
         mail->next = oldest;
         oldest = mail;
         mail = next;
+        n++;
     }
+    atomic_fetch_sub_explicit(&box->waiting, n, memory_order_relaxed);
     return oldest;
 }

@@ -9,6 +9,7 @@
 #define TRIVET_CONTROLLER_MAILBOX_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,8 @@ enum ctl_mail_type {
     CTL_M_PORT_SEEN = 208,   /* a packet came from a port the switch never described */
 };
 
+#define CTL_MAIL_MAX 8192
+
 struct ctl_mail {
     struct ctl_mail *next;
     enum ctl_mail_type type;
@@ -46,6 +49,7 @@ struct ctl_mail {
 
 struct ctl_mailbox {
     _Atomic(struct ctl_mail *) head; /* newest first */
+    atomic_uint waiting;             /* mails not yet taken */
     int fd;                          /* eventfd */
 };
 
@@ -56,6 +60,8 @@ void ctl_mailbox_fini(struct ctl_mailbox *box);
 struct ctl_mail *ctl_mail_new(enum ctl_mail_type type, uint64_t dpid, size_t size);
 /* Gives the mail away. Any thread. */
 void ctl_post(struct ctl_mailbox *box, struct ctl_mail *mail);
+/* The same for mail that may be lost (packets): dropped when CTL_MAIL_MAX wait. True: posted. */
+bool ctl_post_or_drop(struct ctl_mailbox *box, struct ctl_mail *mail);
 /* All that waits, oldest first, as a list the caller frees mail by mail. The receiver's thread. */
 struct ctl_mail *ctl_mailbox_take(struct ctl_mailbox *box);
 

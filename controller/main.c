@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -179,9 +180,9 @@ mark_restored(struct ctl_app *app)
 static int
 start_workers(struct ctl_app *app)
 {
-    for (unsigned i = 0; i < app->n_workers; i++)
-        if (ctl_worker_start(&app->workers[i], app, i) != 0) {
-            sb_error("worker %u: %s", i, strerror(errno));
+    for (; app->n_started < app->n_workers; app->n_started++)
+        if (ctl_worker_start(&app->workers[app->n_started], app, app->n_started) != 0) {
+            sb_error("worker %u: %s", app->n_started, strerror(errno));
             return -1;
         }
     return 0;
@@ -254,10 +255,14 @@ serve(struct ctl_app *app, const struct sb_common *common, struct ctl_listener *
     };
     bool go_on = true;
 
-    for (unsigned i = 0; i < n_listeners; i++)
-        fds[3 + i] = (struct pollfd){.fd = listeners[i].fd, .events = POLLIN};
     while (go_on) {
         int bus = sb_owner_pump(app->owner), topology = ctl_topology_run(app->topology);
+
+        /* a listener that found no free file descriptor rests until its time */
+        for (unsigned i = 0; i < n_listeners; i++)
+            fds[3 + i] =
+                (struct pollfd){.fd = sb_mono() < listeners[i].rest_until_ns ? -1 : listeners[i].fd,
+                                .events = POLLIN};
 
         if (poll(fds, 3 + n_listeners, bus < topology ? bus : topology) < 0 && errno != EINTR) {
             sb_error("poll: %s", strerror(errno));
@@ -270,6 +275,18 @@ serve(struct ctl_app *app, const struct sb_common *common, struct ctl_listener *
         for (unsigned i = 0; i < n_listeners; i++)
             if (fds[3 + i].revents != 0)
                 ctl_listener_run(app, &listeners[i]);
+    }
+}
+
+/* Each switch is a file; the default of 1024 is a shell's idea. */
+static void
+raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -306,9 +323,9 @@ main(int argc, char **argv)
     unsigned n_listeners = 0, n_wanted;
     char message[256], runtime_dir[256], *const *wanted;
     int signals, status = EXIT_FAILURE;
-    bool running = false;
 
     zsys_handler_set(NULL);
+    raise_file_limit();
     sb_common_version(PROGRAM);
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     signals = signal_fd();
@@ -343,7 +360,6 @@ main(int argc, char **argv)
     mark_restored(&app);
     if (ctl_topology_open(&app, runtime_dir) != 0 || start_workers(&app) != 0)
         goto out;
-    running = true;
     ctl_event(&app, SB_event_kind_START, SB_severity_INFO, 0, 0,
               "%s %s, policy %s, %u worker%s, %s", PROGRAM, TRIVET_VERSION,
               sb_policy_text(app.config->controller.policy), app.n_workers,
@@ -354,7 +370,7 @@ main(int argc, char **argv)
     serve(&app, &a.common, listeners, n_listeners, signals);
     status = EXIT_SUCCESS;
 out:
-    for (unsigned i = 0; running && i < app.n_workers; i++)
+    for (unsigned i = 0; i < app.n_started; i++)
         ctl_worker_join(&app.workers[i]);
     for (unsigned i = 0; i < n_listeners; i++)
         ctl_listener_close(&listeners[i]);

@@ -43,6 +43,14 @@ struct ctl_net {
     struct ctl_net_switch *switches; /* sorted by dpid; those that are ready */
 };
 
+/* Hosts may be behind it: edge ports, and the switch's own port (a bridge interface with an
+ * address). */
+static inline bool
+ctl_is_edge(uint8_t type)
+{
+    return type == SB_port_type_EDGE || type == SB_port_type_SHARED || type == SB_port_type_LOCAL;
+}
+
 /* Index of a switch, or -1. */
 int32_t ctl_net_find(const struct ctl_net *net, uint64_t dpid);
 /* A port of a switch, or NULL. */

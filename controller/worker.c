@@ -119,8 +119,8 @@ ctl_worker_event(struct ctl_worker *worker, enum sb_event_kind kind, enum sb_sev
 static bool
 port_carries(const struct ctl_net_port *port)
 {
-    return port->up && (port->type == SB_port_type_EDGE || port->type == SB_port_type_SHARED ||
-                        (port->type == SB_port_type_LINK && port->linked));
+    return port->up &&
+           (ctl_is_edge(port->type) || (port->type == SB_port_type_LINK && port->linked));
 }
 
 static bool
@@ -204,8 +204,11 @@ take_net(struct ctl_worker *worker, struct ctl_net *net)
         }
         if (conn->state != CTL_READY)
             continue;
-        if (before != NULL)
+        if (before != NULL && conn->compared)
             compare_ports(worker, conn, old, before);
+        else
+            ctl_flow_delete_void(conn, port_carries);
+        conn->compared = true;
         if (relearn)
             forget_learned(worker, conn);
     }
@@ -288,6 +291,25 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
     }
 }
 
+/* What comes after the stop owns things too. */
+static void
+discard_mail(struct ctl_mail *mail)
+{
+    struct ctl_conn *conn;
+    struct ctl_net *net;
+
+    if (mail->type == CTL_W_ACCEPT) {
+        close(((const struct ctl_mail_accept *)(const void *)mail->data)->fd);
+    } else if (mail->type == CTL_W_ADOPT) {
+        memcpy(&conn, mail->data, sizeof(conn));
+        ctl_conn_discard(conn);
+    } else if (mail->type == CTL_W_NET) {
+        memcpy(&net, mail->data, sizeof(net));
+        ctl_net_release(net);
+    }
+    free(mail);
+}
+
 /* ---- the loop -------------------------------------------------------------------------- */
 
 static void
@@ -355,6 +377,11 @@ run(void *arg)
             next_tick = worker->mono_ns + TICK_MS * SB_MS;
         }
         end_turn(worker);
+    }
+    for (struct ctl_mail *mail = ctl_mailbox_take(&worker->mailbox), *next; mail != NULL;
+         mail = next) {
+        next = mail->next;
+        discard_mail(mail);
     }
     /* A clean stop says nothing to the switches: their rules stay and carry the traffic. */
     while (worker->conns != NULL) {

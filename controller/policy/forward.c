@@ -8,6 +8,9 @@
 void
 ctl_forward(const struct ctl_packet *packet, uint32_t port)
 {
+    /* back out of the port it came in by only when said so (section 7.2.1) */
+    if (port == packet->in_port)
+        port = OFPP_IN_PORT;
     ctl_conn_packet_out(packet->conn, packet->buffer_id, packet->in_port, &port, 1,
                         packet->frame.data, packet->frame.size);
 }
@@ -49,8 +52,7 @@ ctl_deliver(struct ctl_worker *worker, const struct ctl_packet *packet, uint64_t
     struct ctl_conn *conn = ctl_worker_conn(worker, dpid);
 
     if (conn == packet->conn) {
-        /* back out of the port it came in by is only done when said so (section 7.2.1) */
-        ctl_forward(packet, port == packet->in_port ? OFPP_IN_PORT : port);
+        ctl_forward(packet, port);
         return;
     }
     release_buffer(packet);
@@ -70,15 +72,15 @@ ctl_flood_edges(struct ctl_worker *worker, const struct ctl_packet *packet, enum
     release_buffer(packet);
     ctl_decision(worker, dpid, SB_decision_kind_FLOOD, policy, packet->in_port, OFPP_FLOOD, 0,
                  &packet->frame);
-    ctl_post(&worker->app->mailbox,
-             packet_mail(CTL_M_FLOOD, dpid, packet->in_port, NULL, &packet->frame));
+    if (!ctl_post_or_drop(&worker->app->mailbox,
+                          packet_mail(CTL_M_FLOOD, dpid, packet->in_port, NULL, &packet->frame)))
+        worker->counters.dropped_mail++;
 }
 
 bool
 ctl_on_tree(const struct ctl_net_port *port)
 {
-    return port->type == SB_port_type_EDGE || port->type == SB_port_type_SHARED ||
-           (port->type == SB_port_type_LINK && port->tree);
+    return ctl_is_edge(port->type) || (port->type == SB_port_type_LINK && port->tree);
 }
 
 void

@@ -57,7 +57,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
         key.port = packet->in_port;
         key.moves = row == NULL ? 0 : row->moves + (row->port != packet->in_port);
         sb_put_hashed(worker->mac, &key, packet->hash[0]);
-        if (packet->port->type == SB_port_type_EDGE)
+        if (ctl_is_edge(packet->port->type))
             ctl_host_seen(worker, packet->conn, packet->in_port, frame);
     }
     if (frame->group)
@@ -138,7 +138,8 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
         return;
     }
     row.output = output;
-    ctl_flow_install(worker, packet->conn, &row, packet->hash[2], packet->buffer_id);
+    if (!ctl_flow_install(worker, packet->conn, &row, packet->hash[2], packet->buffer_id))
+        return;
     ctl_decision(worker, row.dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
                  output, row.cookie, frame);
     if (packet->buffer_id == OF_NO_BUFFER)

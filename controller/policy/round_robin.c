@@ -57,7 +57,9 @@ send_known(struct ctl_worker *worker, const struct ctl_packet *packet, uint32_t 
     }
     pair_row(packet, &row);
     row.output = output;
-    ctl_flow_install(worker, packet->conn, &row, sb_hash(worker->flow, &row), packet->buffer_id);
+    if (!ctl_flow_install(worker, packet->conn, &row, sb_hash(worker->flow, &row),
+                          packet->buffer_id))
+        return;
     ctl_decision(worker, dpid, SB_decision_kind_FLOW, SB_policy_ROUND_ROBIN, packet->in_port,
                  output, row.cookie, frame);
     if (packet->buffer_id == OF_NO_BUFFER)
@@ -127,7 +129,7 @@ by_discovery(struct ctl_worker *worker, const struct ctl_packet *packet)
     const struct ctl_host *host;
     uint32_t output;
 
-    if (packet->port->type == SB_port_type_EDGE) {
+    if (ctl_is_edge(packet->port->type)) {
         ctl_learn(worker, packet);
         ctl_host_seen(worker, packet->conn, packet->in_port, frame);
     } else if (frame->group) {

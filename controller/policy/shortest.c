@@ -91,7 +91,7 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
     uint64_t path_id = 0, dpid = packet->conn->features.dpid, cookie = 0;
     unsigned n;
 
-    if (packet->port->type == SB_port_type_EDGE)
+    if (ctl_is_edge(packet->port->type))
         ctl_host_seen(worker, packet->conn, packet->in_port, frame);
     else if (frame->group) {
         worker->counters.dropped_broadcast++; /* we never send one over a link */

@@ -31,7 +31,8 @@
 
 #define LOST_FRAMES 4
 #define UNKNOWN_INTERVAL_NS (125 * SB_MS) /* between frames while a port's type is open */
-#define FRAMES_A_RUN 256                  /* sent in one go; the rest a moment later */
+#define FRAMES_A_RUN 16                   /* to one switch; the rest in the next run */
+#define RUN_NS (5 * SB_MS)                /* between two runs */
 #define LINK_WRITE_NS (5 * SB_SECOND)     /* a link's "last seen" is published this often */
 #define HMAC_SIZE 16
 #define SIGNED_SIZE 20
@@ -141,7 +142,7 @@ ctl_packet_out(struct ctl_topology *topology, const struct ctl_switch *sw, const
     out->n_ports = n_ports;
     memcpy(out->ports, ports, n_ports * sizeof(uint32_t));
     memcpy(mail->data + head, frame, size);
-    ctl_post(&topology->app->workers[sw->row.worker].mailbox, mail);
+    ctl_post_or_drop(&topology->app->workers[sw->row.worker].mailbox, mail);
 }
 
 void
@@ -313,10 +314,11 @@ uint64_t
 ctl_discovery_run(struct ctl_topology *topology, uint64_t mono)
 {
     uint64_t next = mono + SB_SECOND;
-    unsigned budget = FRAMES_A_RUN;
 
     for (uint32_t i = 0; i < topology->n_switches; i++) {
         struct ctl_switch *sw = topology->switches[i];
+
+        unsigned budget = FRAMES_A_RUN; /* a switch with thousands of ports delays only its own */
 
         if (sw->row.state != SB_switch_state_READY)
             continue;
@@ -331,5 +333,5 @@ ctl_discovery_run(struct ctl_topology *topology, uint64_t mono)
                 next = due;
         }
     }
-    return next < mono + SB_MS ? mono + SB_MS : next;
+    return next < mono + RUN_NS ? mono + RUN_NS : next;
 }

@@ -16,6 +16,7 @@
 
 #include <trivet/clock.h>
 
+#define PORTS_A_MESSAGE 256
 #define ENTRIES 256
 #define KEEP_NS (2 * SB_SECOND)
 #define ECHO_NS SB_SECOND /* the same frame from another port within this is a copy of ours */
@@ -112,18 +113,22 @@ spread(struct ctl_topology *topology, struct entry *entry)
     for (uint32_t i = 0; i < net->n_switches; i++) {
         const struct ctl_net_switch *to = &net->switches[i];
         struct ctl_switch *sw = ctl_graph_switch(topology, to->dpid);
-        uint32_t ports[256], n = 0;
+        uint32_t ports[PORTS_A_MESSAGE], n = 0;
 
         if (sw == NULL || to->component != net->switches[from].component)
             continue;
-        for (uint32_t j = 0; j < to->n_ports && n < 256; j++) {
+        for (uint32_t j = 0; j < to->n_ports; j++) {
             const struct ctl_net_port *port = &to->ports[j];
 
-            if (!port->up || port->type != SB_port_type_EDGE ||
+            if (!port->up || !ctl_is_edge(port->type) ||
                 (to->dpid == entry->from.dpid && port->port == entry->from.port) ||
                 was_sent(entry, to->dpid, port->port) || !remember(entry, to->dpid, port->port))
                 continue;
             ports[n++] = port->port;
+            if (n == PORTS_A_MESSAGE) {
+                ctl_packet_out(topology, sw, ports, n, entry->frame, entry->size);
+                n = 0;
+            }
         }
         if (n > 0)
             ctl_packet_out(topology, sw, ports, n, entry->frame, entry->size);

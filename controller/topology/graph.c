@@ -13,6 +13,7 @@
 
 #include <trivet/clock.h>
 
+#define SWITCH_PORTS_MAX 4096
 #define FORGET_NS (60 * SB_SECOND) /* a switch gone this long is forgotten with all it had */
 
 /* ---- look-up ------------------------------------------------------------------------- */
@@ -38,10 +39,17 @@ ctl_graph_switch(const struct ctl_topology *topology, uint64_t dpid)
 struct ctl_port *
 ctl_graph_port(const struct ctl_switch *sw, uint32_t port)
 {
-    for (uint32_t i = 0; i < sw->n_ports; i++)
-        if (sw->ports[i].row.port == port)
-            return &sw->ports[i];
-    return NULL;
+    uint32_t low = 0, high = sw->n_ports;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (sw->ports[middle].row.port < port)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sw->n_ports && sw->ports[low].row.port == port ? &sw->ports[low] : NULL;
 }
 
 static struct ctl_switch *
@@ -112,11 +120,9 @@ copy_text(char *to, size_t to_size, const char *from, size_t from_size)
 static void
 write_switch(struct ctl_topology *topology, struct ctl_switch *sw)
 {
-    uint32_t n = 0;
+    bool local = sw->n_ports > 0 && sw->ports[sw->n_ports - 1].row.port == OFPP_LOCAL;
 
-    for (uint32_t i = 0; i < sw->n_ports; i++)
-        n += sw->ports[i].row.type != SB_port_type_LOCAL;
-    sw->row.n_ports = n;
+    sw->row.n_ports = sw->n_ports - local; /* ports are sorted: the local one is last */
     sb_put(topology->switches_table, &sw->row);
 }
 
@@ -249,6 +255,26 @@ reset_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_port
     topology->next_check_ns = 0;
 }
 
+/* Ports are limited per switch and in all, so that a peer that invents them fills nothing. */
+static bool
+may_add_port(struct ctl_topology *topology, const struct ctl_switch *sw, uint32_t number)
+{
+    static struct sb_log_limit limit;
+    struct sb_table_stats stats;
+
+    sb_table_stats(topology->ports_table, &stats);
+    if (number == 0 || number == OFPP_ANY || (number >= OFPP_MAX && number != OFPP_LOCAL))
+        return false;
+    if (sw->n_ports < SWITCH_PORTS_MAX && topology->n_ports < stats.capacity)
+        return true;
+    if (sb_log_allowed(&limit, 1, NULL))
+        sb_warning("switch %016lx: port %u is not used: %u ports on this switch (limit %d), %u in "
+                   "all (limit %lu, config tables.port)",
+                   sw->row.dpid, number, sw->n_ports, SWITCH_PORTS_MAX, topology->n_ports,
+                   stats.capacity);
+    return false;
+}
+
 static void
 apply_port(struct ctl_topology *topology, struct ctl_switch *sw, const struct of_port *said)
 {
@@ -256,8 +282,12 @@ apply_port(struct ctl_topology *topology, struct ctl_switch *sw, const struct of
     bool fresh = port == NULL, was_up;
     struct sb_port before;
 
-    if (fresh)
+    if (fresh && !may_add_port(topology, sw, said->port))
+        return;
+    if (fresh) {
         port = add_port(sw, said->port);
+        topology->n_ports++;
+    }
     before = port->row;
     was_up = !fresh && before.up;
     port->row.config = said->config;
@@ -296,6 +326,7 @@ remove_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_por
     reset_port(topology, sw, port);
     sb_remove(topology->ports_table, sb_find(topology->ports_table, &port->row));
     memmove(port, port + 1, (--sw->n_ports - i) * sizeof(*port));
+    topology->n_ports--;
     topology->dirty = true;
 }
 
@@ -306,9 +337,20 @@ ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *mail)
 {
     const struct ctl_mail_switch *up = (const void *)mail->data;
     struct ctl_switch *sw = ctl_graph_switch(topology, mail->dpid);
+    static struct sb_log_limit limit;
+    struct sb_table_stats stats;
 
-    if (sw == NULL)
+    if (sw == NULL) {
+        sb_table_stats(topology->switches_table, &stats);
+        if (topology->n_switches >= stats.capacity) {
+            if (sb_log_allowed(&limit, 1, NULL))
+                sb_error("switch %016lx: not used: %lu switches are known already (config "
+                         "tables.switch)",
+                         mail->dpid, stats.capacity);
+            return;
+        }
         sw = add_switch(topology, mail->dpid);
+    }
     sw->conn = mail->conn;
     sw->row.state = SB_switch_state_READY;
     sw->row.connected_ns = sb_now();
@@ -401,8 +443,7 @@ ctl_graph_port_seen(struct ctl_topology *topology, struct ctl_switch *sw, uint32
 {
     struct of_port port = {.port = number};
 
-    if (number == 0 || number >= OFPP_MAX || ctl_graph_port(sw, number) != NULL ||
-        sw->n_ports >= 4096)
+    if (ctl_graph_port(sw, number) != NULL)
         return;
     snprintf(port.name, sizeof(port.name), "port%u", number);
     apply_port(topology, sw, &port);
@@ -455,8 +496,10 @@ ctl_graph_restore(struct ctl_topology *topology)
 
         if (sw == NULL || row->type > SB_port_type_LOCAL)
             sb_remove(topology->ports_table, slot);
-        else
+        else {
             add_port(sw, row->port)->row = *row;
+            topology->n_ports++;
+        }
     }
     restore_links(topology);
 }

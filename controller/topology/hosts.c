@@ -12,6 +12,10 @@
 
 #include <trivet/clock.h>
 
+/* An address heard at one port does not move to another within this: a forged or looped source
+ * would otherwise have the rules of its owner deleted with every packet. */
+#define SETTLED_NS (100 * SB_MS)
+
 static void
 tell(struct ctl_topology *topology, const struct sb_host *row, bool gone, bool flush)
 {
@@ -46,7 +50,7 @@ is_edge(const struct ctl_topology *topology, uint64_t dpid, uint32_t number)
     const struct ctl_switch *sw = ctl_graph_switch(topology, dpid);
     const struct ctl_port *port = sw == NULL ? NULL : ctl_graph_port(sw, number);
 
-    return port != NULL && port->row.type == SB_port_type_EDGE && port->row.up;
+    return port != NULL && ctl_is_edge(port->row.type) && port->row.up;
 }
 
 void
@@ -59,8 +63,11 @@ ctl_hosts_seen(struct ctl_topology *topology, const struct ctl_mail_host *seen)
     memcpy(row.mac, seen->mac, 6);
     slot = sb_find(topology->hosts_table, &row);
     known = sb_get(topology->hosts_table, slot, &row) == SB_OK;
-    if (!is_edge(topology, seen->dpid, seen->port)) {
-        /* The port changed meanwhile; the worker has already believed it. */
+    moved = known && (row.dpid != seen->dpid || row.port != seen->port);
+    if (!is_edge(topology, seen->dpid, seen->port) ||
+        (moved && sb_now() - row.last_ns < SETTLED_NS)) {
+        /* The port changed meanwhile, or two ports claim the address; the worker has believed it.
+         */
         if (!known) {
             row.dpid = seen->dpid;
             row.port = seen->port;
@@ -68,7 +75,6 @@ ctl_hosts_seen(struct ctl_topology *topology, const struct ctl_mail_host *seen)
         tell(topology, &row, !known, false);
         return;
     }
-    moved = known && (row.dpid != seen->dpid || row.port != seen->port);
     row.moves += moved;
     row.dpid = seen->dpid;
     row.port = seen->port;
@@ -112,7 +118,7 @@ ctl_hosts_restore(struct ctl_topology *topology)
             continue;
         sw = ctl_graph_switch(topology, row.dpid);
         port = sw == NULL ? NULL : ctl_graph_port(sw, row.port);
-        if (port == NULL || port->row.type != SB_port_type_EDGE) {
+        if (port == NULL || !ctl_is_edge(port->row.type)) {
             sb_remove(topology->hosts_table, slot);
             continue;
         }

@@ -48,7 +48,7 @@ struct ctl_topology {
     struct ctl_app *app;                                                       /* borrowed */
     struct sb_table *switches_table, *ports_table, *links_table, *hosts_table; /* borrowed */
     struct ctl_switch **switches; /* owned, sorted by dpid */
-    uint32_t n_switches;
+    uint32_t n_switches, n_ports;
     bool dirty; /* a snapshot is due */
     uint64_t built_mono_ns, build_cost_ns;
     uint64_t version;
