@@ -10,7 +10,7 @@
  * some drivers (internal ports of the OVS kernel datapath) never give the latter.
  */
 #include "socket.h"
-#include "holder.h"
+#include <trivet/holder.h>
 #include "stamp.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ ag_socket_open(struct ag_socket *sock, int family, uint16_t port, char *message)
 {
     union ag_address any = {.sa.sa_family = (sa_family_t)family};
     bool six = family == AF_INET6;
-    char holder[AG_HOLDER_MAX];
+    char holder[SB_HOLDER_MAX];
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error;
 
@@ -77,7 +77,7 @@ fail:
     error = errno;
     holder[0] = '\0';
     if (error == EADDRINUSE)
-        ag_port_holder(port, six, holder, sizeof(holder));
+        sb_port_holder("udp", port, holder, sizeof(holder));
     snprintf(message, AG_MESSAGE_MAX, "UDP port %u (IPv%d): %s%s%s", port, six ? 6 : 4,
              strerror(error), holder[0] ? ", held by " : "", holder);
     ag_socket_close(sock);

@@ -6,9 +6,9 @@
 #include "controller.h"
 
 #include <trivet/clock.h>
+#include <trivet/holder.h>
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -21,94 +21,12 @@
 
 #define BACKLOG 1024 /* storms of reconnecting switches */
 
-/* ---- who holds an address ------------------------------------------------------------ */
-
-/* Socket inode that listens on a TCP port (the address is not compared: whoever has the port is
- * worth naming), from /proc/net/tcp or tcp6; 0 if none. */
-static unsigned long
-listening_inode(const char *table, unsigned port)
-{
-    unsigned long inode = 0;
-    char line[512];
-    FILE *file = fopen(table, "re");
-
-    if (file == NULL)
-        return 0;
-    while (inode == 0 && fgets(line, sizeof(line), file) != NULL) {
-        unsigned local, state;
-        unsigned long candidate;
-
-        if (sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
-                   &local, &state, &candidate) == 3 &&
-            state == 0x0a && local == port)
-            inode = candidate;
-    }
-    fclose(file);
-    return inode;
-}
-
-static bool
-holds_inode(const char *pid, unsigned long inode)
-{
-    char path[300], wanted[64], target[64];
-    bool found = false;
-    struct dirent *entry;
-    DIR *dir;
-
-    snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
-    snprintf(path, sizeof(path), "/proc/%s/fd", pid);
-    dir = opendir(path);
-    while (!found && dir != NULL && (entry = readdir(dir)) != NULL) {
-        ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-
-        if (n > 0) {
-            target[n] = '\0';
-            found = strcmp(target, wanted) == 0;
-        }
-    }
-    if (dir != NULL)
-        closedir(dir);
-    return found;
-}
-
-/* "ovs-testcontrol (pid 123)", or "another process" when it cannot be seen from here. */
-static void
-name_holder(unsigned port, char *ret, size_t size)
-{
-    unsigned long inode = listening_inode("/proc/net/tcp", port);
-    struct dirent *entry;
-    DIR *proc;
-
-    snprintf(ret, size, "another process");
-    if (inode == 0)
-        inode = listening_inode("/proc/net/tcp6", port);
-    if (inode == 0 || (proc = opendir("/proc")) == NULL)
-        return;
-    while ((entry = readdir(proc)) != NULL) {
-        char path[300], name[64] = "?";
-        FILE *file;
-
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !holds_inode(entry->d_name, inode))
-            continue;
-        snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-        file = fopen(path, "re");
-        if (file != NULL) {
-            if (fgets(name, sizeof(name), file) != NULL)
-                name[strcspn(name, "\n")] = '\0';
-            fclose(file);
-        }
-        snprintf(ret, size, "%.63s (pid %.10s)", name, entry->d_name);
-        break;
-    }
-    closedir(proc);
-}
-
 /* ---- listening ---------------------------------------------------------------------------- */
 
 static int
 listen_tcp(const char *spec, char *message, size_t size)
 {
-    char host[128], holder[128];
+    char host[128], holder[SB_HOLDER_MAX];
     const char *rest = spec + 4, *colon = strrchr(rest, ':');
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
                              .ai_socktype = SOCK_STREAM},
@@ -143,7 +61,7 @@ listen_tcp(const char *spec, char *message, size_t size)
 fail:
     error = errno;
     if (error == EADDRINUSE) {
-        name_holder((unsigned)atoi(colon + 1), holder, sizeof(holder));
+        sb_port_holder("tcp", (uint16_t)atoi(colon + 1), holder, sizeof(holder));
         snprintf(message, size,
                  "%s: in use by %s; stop that, or choose another address with --listen", spec,
                  holder);

@@ -231,7 +231,7 @@ teardown() {
     start h1
     eventually 3 grep -q "probes on UDP port" "$RUN/h1.log"
     run -1 inside h1 "$(tool trivet-agent)" --instance $INSTANCE --name other
-    [[ $output == *"UDP port 18620"*"held by pid $(pid h1) (trivet-agent)"* ]]
+    [[ $output == *"UDP port 18620"*"held by trivet-agent (pid $(pid h1))"* ]]
 }
 
 @test "an interface that vanishes and comes back, an address that changes" {

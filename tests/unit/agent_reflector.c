@@ -236,7 +236,7 @@ names_the_holder_of_its_port(void **state)
 
     assert_int_equal(ag_socket_open(&second, AF_INET, ag_address_port(&f->target), message),
                      -EADDRINUSE);
-    snprintf(expected, sizeof(expected), "held by pid %d (", (int)getpid());
+    snprintf(expected, sizeof(expected), "(pid %d)", (int)getpid());
     assert_non_null(strstr(message, expected));
 }
 
