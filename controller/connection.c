@@ -377,7 +377,7 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         worker->counters.dropped_malformed++; /* no port a packet can come from */
         return;
     }
-    if (packet->port == NULL && conn->sw != NULL) {
+    if (conn->sw != NULL && (packet->port == NULL || !packet->port->up)) {
         struct ctl_mail *mail = ctl_mail_new(CTL_M_PORT_SEEN, conn->features.dpid, 0);
 
         mail->conn = conn->id;
@@ -436,6 +436,12 @@ log_refusal(const struct ctl_conn *conn, const struct of_error_msg *refusal)
             of_error_text(conn->version, refusal->type, refusal->code, text, sizeof(text)), more);
 }
 
+static bool
+wrong_version(const struct ctl_conn *conn, const struct of_header *h)
+{
+    return h->type != OFPT13_HELLO && conn->state != CTL_HELLO && h->version != conn->version;
+}
+
 /* One whole message. False: the connection was closed or handed over; stop reading it. */
 static bool
 message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
@@ -443,7 +449,7 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
     struct of_where where = {.offset = 0, .field = "header"};
     int error;
 
-    if (h->type != OFPT13_HELLO && conn->state != CTL_HELLO && h->version != conn->version) {
+    if (wrong_version(conn, h)) {
         send_error(conn, h, m, 1 /* OFPET_BAD_REQUEST */, 0 /* OFPBRC_BAD_VERSION */);
         ctl_conn_close(conn, SB_severity_WARNING,
                        "message of version %u after version %u was agreed", h->version,
@@ -596,6 +602,12 @@ read_messages(struct ctl_conn *conn)
         int length = of_frame(worker->rx + at, have - at, &h);
 
         if (length == 0) {
+            /* a whole header tells enough: waiting for up to 64 KB of nonsense helps nobody */
+            if (have - at >= OF_HEADER_SIZE && wrong_version(conn, &h)) {
+                h.length = (uint16_t)(have - at); /* what of it may be quoted in the error */
+                message(conn, worker->rx + at, &h);
+                return;
+            }
             if (have - at >= OF_HEADER_SIZE && conn->state == CTL_HELLO && h.length > 1024) {
                 ctl_conn_close(conn, SB_severity_WARNING,
                                "first message claims %u bytes: this is no OpenFlow peer", h.length);

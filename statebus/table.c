@@ -101,9 +101,9 @@ sb_prefetch_row(const struct sb_table *table, uint64_t hash)
         unsigned found = match_tags(table->tags + home.bucket[i] * SB_BUCKET, home.tag);
 
         if (found)
-            sb_prefetch_slot(sb_table_slot(table, home.bucket[i] * SB_BUCKET +
-                                                      (uint32_t)__builtin_ctz(found)),
-                             table->stride);
+            sb_prefetch_slot(
+                sb_table_slot(table, home.bucket[i] * SB_BUCKET + (uint32_t)__builtin_ctz(found)),
+                table->stride);
     }
 }
 

@@ -2,8 +2,8 @@
  *
  * config.h - the one YAML file of all services, and the command line they share.
  *
- * Every key is optional. libcyaml checks it against a schema: an unknown key, a wrong type or a value
- * out of range is refused with file, line, column and key. Example (all defaults):
+ * Every key is optional. libcyaml checks it against a schema: an unknown key, a wrong type or a
+ * value out of range is refused with file, line, column and key. Example (all defaults):
  *
  *   log: {level: info, format: text}
  *   controller:
@@ -83,16 +83,16 @@ void sb_config_free(struct sb_config **config); /* NULLs; accepts NULL */
  * struct sb_common (zeroed); argp_program_version is set by sb_common_version().
  * Usage errors exit with 2: set argp_err_exit_status = 2 first (sb_common_version() does). */
 struct sb_common {
-    const char *instance; /* "default" unless given; checked: [A-Za-z0-9_-]{1,32} */
+    const char *instance;    /* "default" unless given; checked: [A-Za-z0-9_-]{1,32} */
     const char *config_path; /* NULL: none */
-    int log_level;        /* -1: not given */
-    int log_json;         /* -1: not given */
+    int log_level;           /* -1: not given */
+    int log_json;            /* -1: not given */
     bool cold;
 };
 extern const struct argp sb_common_argp;
 void sb_common_version(const char *program);
-/* After argp_parse: loads the config, sets up the log from config and command line. On error logs it
- * and returns NULL. The caller owns the config. */
+/* After argp_parse: loads the config, sets up the log from config and command line. On error logs
+ * it and returns NULL. The caller owns the config. */
 struct sb_config *sb_common_start(const struct sb_common *common, const char *program);
 
 #endif

@@ -2,8 +2,9 @@
  *
  * log.h - one line a log record on stderr: what, which object, which value, what was done.
  *
- * Text:  2026-01-02T03:04:05.678Z warning switch 0000000000000001: PACKET_IN length 12 < 24, closing
- * JSON:  {"t":"2026-01-02T03:04:05.678Z","level":"warning","service":"trivet-controller","message":"..."}
+ * Text:  2026-01-02T03:04:05.678Z warning switch 0000000000000001: PACKET_IN length 12 < 24,
+ * closing JSON:
+ * {"t":"2026-01-02T03:04:05.678Z","level":"warning","service":"trivet-controller","message":"..."}
  * Any thread; each record is one write(2), so lines of several threads never mix.
  */
 #ifndef TRIVET_LOG_H

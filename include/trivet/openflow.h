@@ -2,12 +2,13 @@
  *
  * openflow.h - the OpenFlow codec: frames, decodes, encodes and prints messages.
  *
- * Used by the controller (decode what switches send, encode what it sends), by pcapcheck (decode and
- * print a captured channel) and by the benchmark (play the switch). Pure functions on byte ranges: no
- * allocation, no state, any thread. Nothing a peer sends can make a decoder read outside the message,
- * loop without progress or assert.
+ * Used by the controller (decode what switches send, encode what it sends), by pcapcheck (decode
+ * and print a captured channel) and by the benchmark (play the switch). Pure functions on byte
+ * ranges: no allocation, no state, any thread. Nothing a peer sends can make a decoder read outside
+ * the message, loop without progress or assert.
  *
- * Spec sections are those of OpenFlow Switch Specification 1.3.5 (ONF TS-023), or 1.0.0 where said so.
+ * Spec sections are those of OpenFlow Switch Specification 1.3.5 (ONF TS-023), or 1.0.0 where said
+ * so.
  */
 #ifndef TRIVET_OPENFLOW_H
 #define TRIVET_OPENFLOW_H
@@ -133,34 +134,82 @@ of_skip(struct of_cursor *c, uint32_t n)
 #define OF_XID_NONE 0
 
 enum of13_type { /* section 7.1 */
-    OFPT13_HELLO = 0, OFPT13_ERROR = 1, OFPT13_ECHO_REQUEST = 2, OFPT13_ECHO_REPLY = 3,
-    OFPT13_EXPERIMENTER = 4, OFPT13_FEATURES_REQUEST = 5, OFPT13_FEATURES_REPLY = 6,
-    OFPT13_GET_CONFIG_REQUEST = 7, OFPT13_GET_CONFIG_REPLY = 8, OFPT13_SET_CONFIG = 9,
-    OFPT13_PACKET_IN = 10, OFPT13_FLOW_REMOVED = 11, OFPT13_PORT_STATUS = 12,
-    OFPT13_PACKET_OUT = 13, OFPT13_FLOW_MOD = 14, OFPT13_GROUP_MOD = 15, OFPT13_PORT_MOD = 16,
-    OFPT13_TABLE_MOD = 17, OFPT13_MULTIPART_REQUEST = 18, OFPT13_MULTIPART_REPLY = 19,
-    OFPT13_BARRIER_REQUEST = 20, OFPT13_BARRIER_REPLY = 21, OFPT13_QUEUE_GET_CONFIG_REQUEST = 22,
-    OFPT13_QUEUE_GET_CONFIG_REPLY = 23, OFPT13_ROLE_REQUEST = 24, OFPT13_ROLE_REPLY = 25,
-    OFPT13_GET_ASYNC_REQUEST = 26, OFPT13_GET_ASYNC_REPLY = 27, OFPT13_SET_ASYNC = 28,
-    OFPT13_METER_MOD = 29,
+                 OFPT13_HELLO = 0,
+                 OFPT13_ERROR = 1,
+                 OFPT13_ECHO_REQUEST = 2,
+                 OFPT13_ECHO_REPLY = 3,
+                 OFPT13_EXPERIMENTER = 4,
+                 OFPT13_FEATURES_REQUEST = 5,
+                 OFPT13_FEATURES_REPLY = 6,
+                 OFPT13_GET_CONFIG_REQUEST = 7,
+                 OFPT13_GET_CONFIG_REPLY = 8,
+                 OFPT13_SET_CONFIG = 9,
+                 OFPT13_PACKET_IN = 10,
+                 OFPT13_FLOW_REMOVED = 11,
+                 OFPT13_PORT_STATUS = 12,
+                 OFPT13_PACKET_OUT = 13,
+                 OFPT13_FLOW_MOD = 14,
+                 OFPT13_GROUP_MOD = 15,
+                 OFPT13_PORT_MOD = 16,
+                 OFPT13_TABLE_MOD = 17,
+                 OFPT13_MULTIPART_REQUEST = 18,
+                 OFPT13_MULTIPART_REPLY = 19,
+                 OFPT13_BARRIER_REQUEST = 20,
+                 OFPT13_BARRIER_REPLY = 21,
+                 OFPT13_QUEUE_GET_CONFIG_REQUEST = 22,
+                 OFPT13_QUEUE_GET_CONFIG_REPLY = 23,
+                 OFPT13_ROLE_REQUEST = 24,
+                 OFPT13_ROLE_REPLY = 25,
+                 OFPT13_GET_ASYNC_REQUEST = 26,
+                 OFPT13_GET_ASYNC_REPLY = 27,
+                 OFPT13_SET_ASYNC = 28,
+                 OFPT13_METER_MOD = 29,
 };
 
 enum of_port_no { /* section 7.2.1, 32 bit */
-    OFPP_MAX = 0xffffff00, OFPP_IN_PORT = 0xfffffff8, OFPP_TABLE = 0xfffffff9,
-    OFPP_NORMAL = 0xfffffffa, OFPP_FLOOD = 0xfffffffb, OFPP_ALL = 0xfffffffc,
-    OFPP_CONTROLLER = 0xfffffffd, OFPP_LOCAL = 0xfffffffe, OFPP_ANY = 0xffffffff,
+                  OFPP_MAX = 0xffffff00,
+                  OFPP_IN_PORT = 0xfffffff8,
+                  OFPP_TABLE = 0xfffffff9,
+                  OFPP_NORMAL = 0xfffffffa,
+                  OFPP_FLOOD = 0xfffffffb,
+                  OFPP_ALL = 0xfffffffc,
+                  OFPP_CONTROLLER = 0xfffffffd,
+                  OFPP_LOCAL = 0xfffffffe,
+                  OFPP_ANY = 0xffffffff,
 };
 
-enum of_flow_mod_command { OFPFC_ADD, OFPFC_MODIFY, OFPFC_MODIFY_STRICT, OFPFC_DELETE, OFPFC_DELETE_STRICT };
+enum of_flow_mod_command {
+    OFPFC_ADD,
+    OFPFC_MODIFY,
+    OFPFC_MODIFY_STRICT,
+    OFPFC_DELETE,
+    OFPFC_DELETE_STRICT
+};
 enum of_flow_mod_flags { OFPFF_SEND_FLOW_REM = 1, OFPFF_CHECK_OVERLAP = 2, OFPFF_RESET_COUNTS = 4 };
 enum of_packet_in_reason { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL };
-enum of_flow_removed_reason { OFPRR_IDLE_TIMEOUT, OFPRR_HARD_TIMEOUT, OFPRR_DELETE, OFPRR_GROUP_DELETE };
+enum of_flow_removed_reason {
+    OFPRR_IDLE_TIMEOUT,
+    OFPRR_HARD_TIMEOUT,
+    OFPRR_DELETE,
+    OFPRR_GROUP_DELETE
+};
 enum of_port_status_reason { OFPPR_ADD, OFPPR_DELETE, OFPPR_MODIFY };
 enum of_multipart_type {
-    OFPMP_DESC = 0, OFPMP_FLOW = 1, OFPMP_AGGREGATE = 2, OFPMP_TABLE = 3, OFPMP_PORT_STATS = 4,
-    OFPMP_QUEUE = 5, OFPMP_GROUP = 6, OFPMP_GROUP_DESC = 7, OFPMP_GROUP_FEATURES = 8,
-    OFPMP_METER = 9, OFPMP_METER_CONFIG = 10, OFPMP_METER_FEATURES = 11, OFPMP_TABLE_FEATURES = 12,
-    OFPMP_PORT_DESC = 13, OFPMP_EXPERIMENTER = 0xffff,
+    OFPMP_DESC = 0,
+    OFPMP_FLOW = 1,
+    OFPMP_AGGREGATE = 2,
+    OFPMP_TABLE = 3,
+    OFPMP_PORT_STATS = 4,
+    OFPMP_QUEUE = 5,
+    OFPMP_GROUP = 6,
+    OFPMP_GROUP_DESC = 7,
+    OFPMP_GROUP_FEATURES = 8,
+    OFPMP_METER = 9,
+    OFPMP_METER_CONFIG = 10,
+    OFPMP_METER_FEATURES = 11,
+    OFPMP_TABLE_FEATURES = 12,
+    OFPMP_PORT_DESC = 13,
+    OFPMP_EXPERIMENTER = 0xffff,
 };
 #define OFPMPF_REQ_MORE 1
 #define OFPMPF_REPLY_MORE 1
@@ -200,8 +249,9 @@ of_frame(const uint8_t *p, size_t n, struct of_header *ret)
 /* "PACKET_IN", or "type 99"; buf of at least 16 bytes. */
 const char *of_type_name(uint8_t version, uint8_t type, char *buf, size_t size);
 /* Is the length of this message possible for its version and type (the row's minimum)? OF_OK, or
- * OF_EVERSION, OF_ETYPE, OF_ESHORT. Every decoder below assumes it was called with OF_OK. HELLO, ERROR
- * and ECHO are alike in every version and are OK in each: a peer refuses our version in its own. */
+ * OF_EVERSION, OF_ETYPE, OF_ESHORT. Every decoder below assumes it was called with OF_OK. HELLO,
+ * ERROR and ECHO are alike in every version and are OK in each: a peer refuses our version in its
+ * own. */
 int of_check(const struct of_header *header);
 /* One readable line, no newline. Returns the length written (it truncates with "..."), or an error,
  * after printing what could be decoded and the error with its offset. */
@@ -210,13 +260,30 @@ int of_print(const uint8_t *message, size_t size, char *ret, size_t ret_size);
 /* ---- match: OXM (section 7.2.3) ----------------------------------------------------- */
 
 enum of_match_field { /* bits of of_match.fields */
-    OF_M_IN_PORT = 1 << 0, OF_M_ETH_DST = 1 << 1, OF_M_ETH_SRC = 1 << 2, OF_M_ETH_TYPE = 1 << 3,
-    OF_M_VLAN_VID = 1 << 4, OF_M_VLAN_PCP = 1 << 5, OF_M_IP_PROTO = 1 << 6, OF_M_IPV4_SRC = 1 << 7,
-    OF_M_IPV4_DST = 1 << 8, OF_M_L4_SRC = 1 << 9, OF_M_L4_DST = 1 << 10, OF_M_ARP_OP = 1 << 11,
-    OF_M_ARP_SPA = 1 << 12, OF_M_ARP_TPA = 1 << 13, OF_M_IPV6_SRC = 1 << 14, OF_M_IPV6_DST = 1 << 15,
-    OF_M_IN_PHY_PORT = 1 << 16, OF_M_METADATA = 1 << 17, OF_M_TUNNEL_ID = 1 << 18,
-    OF_M_IP_DSCP = 1 << 19, OF_M_ICMP_TYPE = 1 << 20, OF_M_ICMP_CODE = 1 << 21,
-    OF_M_OTHER = UINT32_C(1) << 31, /* a field was there that this struct does not hold */
+                      OF_M_IN_PORT = 1 << 0,
+                      OF_M_ETH_DST = 1 << 1,
+                      OF_M_ETH_SRC = 1 << 2,
+                      OF_M_ETH_TYPE = 1 << 3,
+                      OF_M_VLAN_VID = 1 << 4,
+                      OF_M_VLAN_PCP = 1 << 5,
+                      OF_M_IP_PROTO = 1 << 6,
+                      OF_M_IPV4_SRC = 1 << 7,
+                      OF_M_IPV4_DST = 1 << 8,
+                      OF_M_L4_SRC = 1 << 9,
+                      OF_M_L4_DST = 1 << 10,
+                      OF_M_ARP_OP = 1 << 11,
+                      OF_M_ARP_SPA = 1 << 12,
+                      OF_M_ARP_TPA = 1 << 13,
+                      OF_M_IPV6_SRC = 1 << 14,
+                      OF_M_IPV6_DST = 1 << 15,
+                      OF_M_IN_PHY_PORT = 1 << 16,
+                      OF_M_METADATA = 1 << 17,
+                      OF_M_TUNNEL_ID = 1 << 18,
+                      OF_M_IP_DSCP = 1 << 19,
+                      OF_M_ICMP_TYPE = 1 << 20,
+                      OF_M_ICMP_CODE = 1 << 21,
+                      OF_M_OTHER = UINT32_C(1)
+                                   << 31, /* a field was there that this struct does not hold */
 };
 
 struct of_match {
@@ -229,16 +296,16 @@ struct of_match {
     uint16_t vlan_vid, vlan_vid_mask; /* with OFPVID_PRESENT */
     uint8_t vlan_pcp, ip_proto, ip_dscp, icmp_type, icmp_code;
     uint16_t arp_op;
-    uint32_t arp_spa, arp_tpa;                      /* host order */
-    uint32_t ipv4_src, ipv4_dst;                    /* host order */
+    uint32_t arp_spa, arp_tpa;   /* host order */
+    uint32_t ipv4_src, ipv4_dst; /* host order */
     uint32_t ipv4_src_mask, ipv4_dst_mask;
     uint8_t ipv6_src[16], ipv6_dst[16];
     uint16_t l4_src, l4_dst; /* TCP, UDP or SCTP, as ip_proto says */
 };
 
 /* ---- decoded messages ------------------------------------------------------------------
- * Decoders take a whole message that of_frame() and of_check() accepted. They return OF_OK, or an error
- * with *where filled (where may be NULL). Pointers point into the message. */
+ * Decoders take a whole message that of_frame() and of_check() accepted. They return OF_OK, or an
+ * error with *where filled (where may be NULL). Pointers point into the message. */
 
 struct of_hello {
     uint32_t bitmap; /* bit v: version v offered; 0: no version bitmap element */
@@ -309,8 +376,15 @@ int of_next_port(struct of_cursor *body, struct of_port *ret); /* OFPMP_PORT_DES
 /* ---- actions, instructions, flows ------------------------------------------------------- */
 
 enum of_action_type {
-    OF_A_OUTPUT, OF_A_GROUP, OF_A_SET_QUEUE, OF_A_SET_ETH_DST, OF_A_SET_ETH_SRC, OF_A_SET_VLAN_VID,
-    OF_A_PUSH_VLAN, OF_A_POP_VLAN, OF_A_OTHER,
+    OF_A_OUTPUT,
+    OF_A_GROUP,
+    OF_A_SET_QUEUE,
+    OF_A_SET_ETH_DST,
+    OF_A_SET_ETH_SRC,
+    OF_A_SET_VLAN_VID,
+    OF_A_PUSH_VLAN,
+    OF_A_POP_VLAN,
+    OF_A_OTHER,
 };
 struct of_action {
     enum of_action_type type;
@@ -321,8 +395,8 @@ struct of_action {
     uint8_t mac[6];
 };
 
-/* A flow as read back (OFPMP_FLOW reply) or as captured (FLOW_MOD). actions: those of the apply-actions
- * instruction, undecoded; walk them with of_next_action(). */
+/* A flow as read back (OFPMP_FLOW reply) or as captured (FLOW_MOD). actions: those of the
+ * apply-actions instruction, undecoded; walk them with of_next_action(). */
 struct of_flow {
     uint64_t cookie, packets, bytes;
     uint32_t duration_s, duration_ns;
@@ -359,10 +433,10 @@ struct of_packet_out {
 int of_decode_packet_out(const uint8_t *m, struct of_packet_out *ret, struct of_where *where);
 
 /* ---- encoding ---------------------------------------------------------------------------
- * A builder with a sticky error: put what you like, test `full` once at the end. A message that does not
- * fit is not begun: the buffer keeps only whole messages. So is one that cannot be encoded (OF_A_OTHER,
- * OF_M_OTHER, a version that lacks it): it sets `full` too. version: OF13; hello, error, header, echo,
- * set_config and multipart_request take any. */
+ * A builder with a sticky error: put what you like, test `full` once at the end. A message that
+ * does not fit is not begun: the buffer keeps only whole messages. So is one that cannot be encoded
+ * (OF_A_OTHER, OF_M_OTHER, a version that lacks it): it sets `full` too. version: OF13; hello,
+ * error, header, echo, set_config and multipart_request take any. */
 
 struct of_buffer {
     uint8_t *data; /* borrowed */
@@ -386,7 +460,8 @@ void of_put_multipart_request(struct of_buffer *b, uint8_t version, uint32_t xid
 /* OFPMP_FLOW request for flows with (cookie & mask) == (flow cookie & mask), all tables */
 void of_put_flow_stats_request(struct of_buffer *b, uint8_t version, uint32_t xid, uint64_t cookie,
                                uint64_t cookie_mask);
-void of_put_flow_mod(struct of_buffer *b, uint8_t version, uint32_t xid, const struct of_flow_mod *mod);
+void of_put_flow_mod(struct of_buffer *b, uint8_t version, uint32_t xid,
+                     const struct of_flow_mod *mod);
 /* data is left out when buffer_id != OF_NO_BUFFER */
 void of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
                        uint32_t in_port, const struct of_action *actions, unsigned n_actions,
@@ -395,11 +470,12 @@ void of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint3
 /* What a switch sends: for the benchmark's fake switches and the tests. */
 void of_put_features_reply(struct of_buffer *b, uint8_t version, uint32_t xid,
                            const struct of_features *features);
-void of_put_packet_in(struct of_buffer *b, uint8_t version, uint32_t xid, const struct of_packet_in *in);
+void of_put_packet_in(struct of_buffer *b, uint8_t version, uint32_t xid,
+                      const struct of_packet_in *in);
 void of_put_port_status(struct of_buffer *b, uint8_t version, uint32_t xid,
                         const struct of_port_status *status);
-void of_put_port_desc_reply(struct of_buffer *b, uint32_t xid, const struct of_port *ports, unsigned n,
-                            uint16_t flags);
+void of_put_port_desc_reply(struct of_buffer *b, uint32_t xid, const struct of_port *ports,
+                            unsigned n, uint16_t flags);
 void of_put_flow_removed(struct of_buffer *b, uint8_t version, uint32_t xid,
                          const struct of_flow_removed *removed);
 void of_put_flow_stats_reply(struct of_buffer *b, uint32_t xid, uint16_t flags,

@@ -29,21 +29,21 @@
 
 #define SB_ABI_MAJOR 1
 #define SB_ABI_MINOR 0
-#define SB_OWNER_MAX 48   /* bytes of an owner's name, final NUL included */
+#define SB_OWNER_MAX 48    /* bytes of an owner's name, final NUL included */
 #define SB_MESSAGE_MAX 256 /* size of the error message buffers below */
 
 enum sb_error {
     SB_OK = 0,
-    SB_EINVAL = -1,   /* a bad argument, name or configuration */
-    SB_ESYS = -2,     /* the system refused; errno is set and the message says what */
-    SB_ENONE = -3,    /* no such segment, table or row */
-    SB_ELAYOUT = -4,  /* foreign magic, ABI or layout hash; the message has both sides */
+    SB_EINVAL = -1,    /* a bad argument, name or configuration */
+    SB_ESYS = -2,      /* the system refused; errno is set and the message says what */
+    SB_ENONE = -3,     /* no such segment, table or row */
+    SB_ELAYOUT = -4,   /* foreign magic, ABI or layout hash; the message has both sides */
     SB_ENOTREADY = -5, /* the owner has not finished initialising it */
-    SB_EBUSY = -6,    /* the row changed under every one of a bounded number of tries */
-    SB_EFULL = -7,    /* the table refused the row (rule REFUSE) */
-    SB_EOWNED = -8,   /* another process holds this owner's lock; the message names it */
-    SB_ECORRUPT = -9, /* lengths, indexes or words that no owner writes */
-    SB_ENOSPC = -10,  /* /dev/shm is full; the message says how much is missing */
+    SB_EBUSY = -6,     /* the row changed under every one of a bounded number of tries */
+    SB_EFULL = -7,     /* the table refused the row (rule REFUSE) */
+    SB_EOWNED = -8,    /* another process holds this owner's lock; the message names it */
+    SB_ECORRUPT = -9,  /* lengths, indexes or words that no owner writes */
+    SB_ENOSPC = -10,   /* /dev/shm is full; the message says how much is missing */
 };
 const char *sb_strerror(int error);
 
@@ -51,9 +51,7 @@ const char *sb_strerror(int error);
 
 enum sb_kind { SB_HASH, SB_RING };
 enum sb_full { SB_REFUSE, SB_OLDEST, SB_LAP };
-enum sb_format {
-    SB_DEC, SB_HEX16, SB_HEX8, SB_MAC, SB_IP, SB_TEXT, SB_BOOL, SB_ENUM_FORMAT
-};
+enum sb_format { SB_DEC, SB_HEX16, SB_HEX8, SB_MAC, SB_IP, SB_TEXT, SB_BOOL, SB_ENUM_FORMAT };
 
 struct sb_enum_value {
     uint32_t number;
@@ -137,9 +135,9 @@ struct sb_owner_config {
     const char *name; /* "controller", "agent.h1" ... */
     const struct sb_owner_table *tables;
     size_t n_tables;
-    bool cold;     /* start empty even if there is a segment to adopt */
-    mode_t mode;   /* of the segment; 0 means 0640 */
-    int hwm;       /* messages queued per subscriber before they are dropped; 0 means 1000 */
+    bool cold;       /* start empty even if there is a segment to adopt */
+    mode_t mode;     /* of the segment; 0 means 0640 */
+    int hwm;         /* messages queued per subscriber before they are dropped; 0 means 1000 */
     bool no_publish; /* no ZeroMQ socket (tests of the tables alone) */
 };
 
@@ -199,8 +197,8 @@ int sb_remove(struct sb_table *table, int64_t slot);
 /* How often the slot was given to a new key, modulo 2^16: makes cookies of reused slots differ. */
 uint16_t sb_generation(const struct sb_table *table, int64_t slot);
 /* The slot sb_put() would use for a new key: lets a row carry its own slot and generation
- * (generation of that slot after the insert is sb_generation() + 1). SB_EFULL if refused; may be the
- * slot of a row that the put will evict. */
+ * (generation of that slot after the insert is sb_generation() + 1). SB_EFULL if refused; may be
+ * the slot of a row that the put will evict. */
 int64_t sb_slot_for(const struct sb_table *table, const void *key, uint64_t hash);
 /* Iteration: the next full slot after `slot` (start with -1), or SB_ENONE at the end. */
 int64_t sb_next(const struct sb_table *table, int64_t slot);
@@ -215,9 +213,9 @@ void sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret);
 struct sb_reader;
 
 enum sb_liveness {
-    SB_ALIVE,    /* lock held, heartbeat fresh */
-    SB_STALLED,  /* lock held, heartbeat older than 2 s */
-    SB_DEAD,     /* lock free: nobody writes; the rows stand as they were */
+    SB_ALIVE,     /* lock held, heartbeat fresh */
+    SB_STALLED,   /* lock held, heartbeat older than 2 s */
+    SB_DEAD,      /* lock free: nobody writes; the rows stand as they were */
     SB_RESTARTED, /* another incarnation than the one first seen, or the segment was replaced:
                      call sb_reader_reopen() */
 };
@@ -241,14 +239,16 @@ int sb_reader_reopen(struct sb_reader *reader, char *message);
 int sb_reader_info(struct sb_reader *reader, struct sb_segment_info *ret);
 bool sb_reader_has(const struct sb_reader *reader, enum sb_table_id id);
 /* Sums over all shards. */
-int sb_reader_stats(const struct sb_reader *reader, enum sb_table_id id, struct sb_table_stats *ret);
+int sb_reader_stats(const struct sb_reader *reader, enum sb_table_id id,
+                    struct sb_table_stats *ret);
 /* One row after another: *cursor starts at 0. 1: a row, 0: the end, SB_EBUSY: one row skipped (go
  * on). For rings: the records that stand, oldest first, shard by shard. */
 int sb_read(struct sb_reader *reader, enum sb_table_id id, uint64_t *cursor, void *ret_row);
 /* 1: found, 0: not there, else an error. */
 int sb_lookup(struct sb_reader *reader, enum sb_table_id id, const void *key, void *ret_row);
 /* Follow a ring: *position starts at 0 (from the oldest record) or UINT64_MAX (from now on).
- * 1: a record, 0: none yet. *ret_lost is increased by the records overwritten before they were read. */
+ * 1: a record, 0: none yet. *ret_lost is increased by the records overwritten before they were
+ * read. */
 int sb_follow(struct sb_reader *reader, enum sb_table_id id, unsigned shard, uint64_t *position,
               void *ret_row, uint64_t *ret_lost);
 unsigned sb_reader_shards(const struct sb_reader *reader, enum sb_table_id id);
@@ -280,12 +280,12 @@ typedef void sb_change_fn(void *arg, const struct sb_change *change);
 
 struct sb_subscriber;
 struct sb_subscriber_stats {
-    uint64_t received; /* records that came as deltas */
-    uint64_t missed;   /* records known to have been sent and not received */
-    uint64_t rereads;  /* tables read again from shared memory */
+    uint64_t received;  /* records that came as deltas */
+    uint64_t missed;    /* records known to have been sent and not received */
+    uint64_t rereads;   /* tables read again from shared memory */
     uint64_t ring_lost; /* ring records lost for good (lapped) */
-    uint64_t refused;  /* messages or segments of a foreign layout */
-    uint32_t owners;   /* connected now */
+    uint64_t refused;   /* messages or segments of a foreign layout */
+    uint32_t owners;    /* connected now */
 };
 
 /* tables: bit 1 << SB_T_<table> each. owner: NULL for all. Nothing happens before the first run.

@@ -31,9 +31,13 @@ enum sb_match {
 #define SB_WINDOW_LONG_S 10
 
 /* enum sb_<name> { SB_<name>_<SYMBOL> = number } */
-#define SB_ENUM(name) enum sb_##name {
+#define SB_ENUM(name)                                                                              \
+    enum sb_##name                                                                                 \
+    {
 #define SB_VALUE(name, symbol, number, text) SB_##name##_##symbol = number,
-#define SB_ENUM_END(name) };
+#define SB_ENUM_END(name)                                                                          \
+    }                                                                                              \
+    ;
 #include <trivet/tables.def>
 
 /* enum sb_table_id { SB_T_<table>, ... SB_T_COUNT } */
@@ -48,7 +52,9 @@ enum sb_table_id {
 #define SB_KEY(table, type, member, array, format, unit, json, text) type member array;
 #define SB_COL(table, type, member, array, format, unit, json, text) type member array;
 #define SB_PAD(table, member, bytes) uint8_t member[bytes];
-#define SB_END(table) };
+#define SB_END(table)                                                                              \
+    }                                                                                              \
+    ;
 #include <trivet/tables.def>
 
 #define SB_TABLE(name, kind, owner, thread, capacity, full, text)                                  \
