@@ -166,7 +166,7 @@ fake_teardown(void **state)
 static void
 read_log(struct fake_net *net)
 {
-    char bytes[4096];
+    char bytes[65536]; /* as much as the pipe holds: the controller must not wait for us */
     ssize_t n = read(net->log_fd, bytes, sizeof(bytes));
 
     if (n < 0 && errno == EINTR)
