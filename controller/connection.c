@@ -377,7 +377,7 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         worker->counters.dropped_malformed++; /* no port a packet can come from */
         return;
     }
-    if (conn->sw != NULL && (packet->port == NULL || !packet->port->up)) {
+    if (conn->sw != NULL && packet->port == NULL) {
         struct ctl_mail *mail = ctl_mail_new(CTL_M_PORT_SEEN, conn->features.dpid, 0);
 
         mail->conn = conn->id;

@@ -117,6 +117,7 @@ struct ctl_packet {
     uint32_t buffer_id;
     struct ctl_frame frame;
     uint64_t hash[3]; /* the policy's own, from expect() to packet_in() */
+    int64_t slot[3];  /* where their rows are likely to be */
 };
 
 #define CTL_BATCH                                                                                  \
@@ -327,10 +328,10 @@ void ctl_handshake_proceed(struct ctl_conn *conn);
 
 /* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod
  * and remembers it for the next barrier. False: not sent, because the switch is not connected (conn
- * NULL) or does not read. hash: sb_hash(worker->flow, row); buffer_id: the buffered packet the
- * flow-mod releases, or OF_NO_BUFFER. */
+ * NULL) or does not read. hash: sb_hash(worker->flow, row); slot: where its row may be, or -1;
+ * buffer_id: the buffered packet the flow-mod releases, or OF_NO_BUFFER. */
 bool ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
-                      uint64_t hash, uint32_t buffer_id);
+                      uint64_t hash, int64_t slot, uint32_t buffer_id);
 /* Rows of a switch that connects are hearsay until it has been asked. */
 void ctl_flow_doubt(struct ctl_conn *conn);
 /* Barriers that were never answered are given up. */

@@ -216,14 +216,13 @@ remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
 
 bool
 ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
-                 uint64_t hash, uint32_t buffer_id)
+                 uint64_t hash, int64_t slot, uint32_t buffer_id)
 {
-    int64_t slot;
     bool known;
 
     if (conn == NULL || conn->state != CTL_READY)
         return false;
-    slot = sb_find_hashed(worker->flow, row, hash);
+    slot = sb_find_at(worker->flow, row, hash, slot);
     known = slot >= 0;
     if (known) {
         row->cookie = ((const struct sb_flow *)sb_peek(worker->flow, slot))->cookie;

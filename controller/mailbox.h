@@ -32,7 +32,7 @@ enum ctl_mail_type {
     CTL_M_FLOOD = 205,       /* struct ctl_mail_packet: to all edge ports of the network */
     CTL_M_STATS = 206,       /* struct ctl_mail_stats */
     CTL_M_EVENT = 207,       /* struct sb_event */
-    CTL_M_PORT_SEEN = 208,   /* a packet came from a port never described, or said to be down */
+    CTL_M_PORT_SEEN = 208,   /* a packet came from a port the switch never described */
 };
 
 #define CTL_MAIL_MAX 8192

@@ -92,7 +92,7 @@ sb_prefetch(const struct sb_table *table, uint64_t hash)
     __builtin_prefetch(table->tags + home.bucket[1] * SB_BUCKET);
 }
 
-void
+int64_t
 sb_prefetch_row(const struct sb_table *table, uint64_t hash)
 {
     struct sb_home home = sb_home_of(hash, table->n_buckets);
@@ -100,11 +100,15 @@ sb_prefetch_row(const struct sb_table *table, uint64_t hash)
     for (int i = 0; i < 2; i++) {
         unsigned found = match_tags(table->tags + home.bucket[i] * SB_BUCKET, home.tag);
 
-        if (found)
-            sb_prefetch_slot(
-                sb_table_slot(table, home.bucket[i] * SB_BUCKET + (uint32_t)__builtin_ctz(found)),
-                table->stride);
+        if (found) {
+            uint32_t slot = home.bucket[i] * SB_BUCKET + (uint32_t)__builtin_ctz(found);
+
+            __builtin_prefetch(sb_table_slot(table, slot));
+            sb_prefetch_slot(sb_table_slot(table, slot), table->stride);
+            return slot;
+        }
     }
+    return SB_ENONE;
 }
 
 /* Keys are short and of one size a table: a loop over words beats a call of memcmp. */
@@ -148,6 +152,19 @@ sb_find_hashed(const struct sb_table *table, const void *key, uint64_t hash)
     __builtin_prefetch(table->tags + home.bucket[1] * SB_BUCKET);
     slot = find_in(table, home.bucket[0], home.tag, key);
     return slot >= 0 ? slot : find_in(table, home.bucket[1], home.tag, key);
+}
+
+int64_t
+sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot)
+{
+    const struct sb_slot *s;
+
+    if (slot >= 0 && slot < table->n_slots) {
+        s = sb_table_slot(table, (uint64_t)slot);
+        if (s->word && same_key(live_row(table, s), key, table->key_size))
+            return slot;
+    }
+    return sb_find_hashed(table, key, hash);
 }
 
 int64_t

@@ -35,8 +35,8 @@ ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet, uns
         sb_prefetch(worker->mac, packet->hash[0]);
         sb_prefetch(worker->mac, packet->hash[1]);
     } else {
-        sb_prefetch_row(worker->mac, packet->hash[0]);
-        sb_prefetch_row(worker->mac, packet->hash[1]);
+        packet->slot[0] = sb_prefetch_row(worker->mac, packet->hash[0]);
+        packet->slot[1] = sb_prefetch_row(worker->mac, packet->hash[1]);
     }
 }
 
@@ -49,7 +49,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
     int64_t slot;
 
     mac_key(&key, packet, frame->src);
-    slot = sb_find_hashed(worker->mac, &key, packet->hash[0]);
+    slot = sb_find_at(worker->mac, &key, packet->hash[0], packet->slot[0]);
     row = slot < 0 ? NULL : sb_peek(worker->mac, slot);
     if (row == NULL || row->port != packet->in_port || worker->now_ns - row->last_ns > REFRESH_NS) {
         key.first_ns = row == NULL ? worker->now_ns : row->first_ns;
@@ -63,7 +63,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
     if (frame->group)
         return 0;
     memcpy(key.mac, frame->dst, 6);
-    slot = sb_find_hashed(worker->mac, &key, packet->hash[1]);
+    slot = sb_find_at(worker->mac, &key, packet->hash[1], packet->slot[1]);
     return slot < 0 ? 0 : ((const struct sb_mac *)sb_peek(worker->mac, slot))->port;
 }
 
@@ -109,7 +109,7 @@ expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step
         packet->hash[2] = sb_hash(worker->flow, &row);
         sb_prefetch(worker->flow, packet->hash[2]);
     } else {
-        sb_prefetch_row(worker->flow, packet->hash[2]);
+        packet->slot[2] = sb_prefetch_row(worker->flow, packet->hash[2]);
     }
 }
 
@@ -138,7 +138,8 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
         return;
     }
     row.output = output;
-    if (!ctl_flow_install(worker, packet->conn, &row, packet->hash[2], packet->buffer_id))
+    if (!ctl_flow_install(worker, packet->conn, &row, packet->hash[2], packet->slot[2],
+                          packet->buffer_id))
         return;
     ctl_decision(worker, row.dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
                  output, row.cookie, frame);

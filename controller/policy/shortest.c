@@ -72,7 +72,7 @@ install(struct ctl_worker *worker, uint64_t dpid, struct sb_flow *row)
     struct ctl_worker *home = ctl_worker_of(worker->app, dpid);
 
     if (home == worker) {
-        ctl_flow_install(worker, ctl_worker_conn(worker, dpid), row, sb_hash(worker->flow, row),
+        ctl_flow_install(worker, ctl_worker_conn(worker, dpid), row, sb_hash(worker->flow, row), -1,
                          OF_NO_BUFFER);
     } else {
         struct ctl_mail *mail = ctl_mail_new(CTL_W_INSTALL, dpid, sizeof(*row));

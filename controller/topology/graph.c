@@ -13,7 +13,6 @@
 
 #include <trivet/clock.h>
 
-#define PROOF_NS (500 * SB_MS) /* a packet this long after a port went down shows that it is up */
 #define SWITCH_PORTS_MAX 4096
 #define FORGET_NS (60 * SB_SECOND) /* a switch gone this long is forgotten with all it had */
 
@@ -256,19 +255,15 @@ reset_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_port
     topology->next_check_ns = 0;
 }
 
+/* Open vSwitch cannot see an internal port once it was moved into a namespace: it calls it down,
+ * with an address of zeros, while packets pass. What it says of such a port counts for nothing. */
 static bool
-says_up(uint32_t config, uint32_t state)
+is_up(const struct of_port *said)
 {
-    return !(config & OFPPC_PORT_DOWN) && !(state & OFPPS_LINK_DOWN);
-}
+    static const uint8_t unseen[6];
 
-/* Up although the switch says down: packets came from it. Open vSwitch calls an internal port down
- * once it was moved into a namespace, where it works. The row itself remembers, so a restart does
- * too. */
-static bool
-proven(const struct sb_port *row)
-{
-    return row->up && !says_up(row->config, row->state);
+    return memcmp(said->mac, unseen, 6) == 0 ||
+           (!(said->config & OFPPC_PORT_DOWN) && !(said->state & OFPPS_LINK_DOWN));
 }
 
 /* Ports are limited per switch and in all, so that a peer that invents them fills nothing. */
@@ -309,9 +304,7 @@ apply_port(struct ctl_topology *topology, struct ctl_switch *sw, const struct of
     port->row.config = said->config;
     port->row.state = said->state;
     port->row.speed_kbps = said->speed_kbps;
-    port->row.up =
-        says_up(said->config, said->state) ||
-        (proven(&before) && before.config == said->config && before.state == said->state);
+    port->row.up = is_up(said);
     memcpy(port->row.mac, said->mac, 6);
     copy_text(port->row.name, sizeof(port->row.name), said->name, sizeof(said->name));
     if (fresh)
@@ -459,24 +452,12 @@ ctl_graph_stats(struct ctl_topology *topology, const struct ctl_mail *mail)
 void
 ctl_graph_port_seen(struct ctl_topology *topology, struct ctl_switch *sw, uint32_t number)
 {
-    struct of_port fresh = {.port = number};
-    struct ctl_port *port = ctl_graph_port(sw, number);
+    struct of_port port = {.port = number};
 
-    if (port != NULL) {
-        /* not the last packets of a port that went down just now */
-        if (port->row.up || sb_now() - port->row.changed_ns < PROOF_NS)
-            return;
-        port->row.up = 1;
-        topology->dirty = true;
-        topology->next_check_ns = 0;
-        write_port(topology, port);
-        ctl_event(topology->app, SB_event_kind_PORT, SB_severity_INFO, sw->row.dpid, number,
-                  "port %s is up: packets come from it, though the switch says down",
-                  port->row.name);
+    if (ctl_graph_port(sw, number) != NULL)
         return;
-    }
-    snprintf(fresh.name, sizeof(fresh.name), "port%u", number);
-    apply_port(topology, sw, &fresh);
+    snprintf(port.name, sizeof(port.name), "port%u", number);
+    apply_port(topology, sw, &port);
 }
 
 /* ---- restore and expire

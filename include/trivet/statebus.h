@@ -177,11 +177,14 @@ struct sb_table_stats {
  * prefetch each, then find or put. */
 uint64_t sb_hash(const struct sb_table *table, const void *key);
 void sb_prefetch(const struct sb_table *table, uint64_t hash);
-/* The second step, some work after the first: the row that the tags point to. */
-void sb_prefetch_row(const struct sb_table *table, uint64_t hash);
+/* The second step, some work after the first: the row that the tags point to. Returns its slot, or
+ * SB_ENONE: a guess, which sb_find_at() takes. */
+int64_t sb_prefetch_row(const struct sb_table *table, uint64_t hash);
 /* Slot of the row with that key, or SB_ENONE. A row, which starts with its key, may be passed. */
 int64_t sb_find(const struct sb_table *table, const void *key);
 int64_t sb_find_hashed(const struct sb_table *table, const void *key, uint64_t hash);
+/* The same, but looks into `slot` first; any value is allowed there. */
+int64_t sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot);
 /* Copy of the row in a slot. SB_ENONE if the slot is empty or out of range. */
 int sb_get(const struct sb_table *table, int64_t slot, void *ret_row);
 /* The live copy itself, for the writing thread to look at: valid until it writes this slot again.
