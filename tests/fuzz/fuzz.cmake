@@ -16,3 +16,20 @@ get_target_property(openflow_dir openflow SOURCE_DIR)
 list(TRANSFORM openflow_sources PREPEND ${openflow_dir}/)
 trivet_fuzz_target(fuzz_openflow
   SOURCES fuzz/fuzz_openflow.c fuzz/openflow_all.c ${openflow_sources})
+
+trivet_fuzz_target(controller_fuzz SOURCES fuzz/controller_fuzz.c)
+target_include_directories(controller_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/controller)
+
+set(agent_dir ${PROJECT_SOURCE_DIR}/agent)
+trivet_fuzz_target(agent_fuzz
+  SOURCES fuzz/agent_fuzz.c ${agent_dir}/stamp.c ${agent_dir}/beacon.c ${agent_dir}/session.c
+          ${agent_dir}/window.c ${agent_dir}/histogram.c)
+target_include_directories(agent_fuzz PRIVATE ${agent_dir})
+
+# The checker's engine and readers; its bus and live capture are linked as they are.
+get_target_property(pcapcheck_sources pcapcheck-core SOURCES)
+get_target_property(pcapcheck_dir pcapcheck-core SOURCE_DIR)
+list(FILTER pcapcheck_sources INCLUDE REGEX "dissect|identity|points|net|flows|engine|checks/|reader|pcapng")
+list(TRANSFORM pcapcheck_sources PREPEND ${pcapcheck_dir}/)
+trivet_fuzz_target(pcapcheck_fuzz SOURCES fuzz/pcapcheck_fuzz.c ${pcapcheck_sources}
+                   LIBS pcapcheck-core)
