@@ -203,10 +203,10 @@ fake_step(struct fake_net *net)
 void
 fake_expired(struct fake_net *net, const char *condition, const char *file, int line)
 {
-    size_t shown = net->log_size > 6000 ? net->log_size - 6000 : 0;
+    size_t shown = net->log_size > 4000 ? net->log_size - 4000 : 0;
 
-    print_error("%s:%d: waited %d ms for: %s\nend of the controller's log:\n%s\n", file, line,
-                FAKE_WAIT_MS, condition, net->log + shown);
+    fprintf(stderr, "%s:%d: waited %d ms for: %s\nend of the controller's log:\n%s\n", file, line,
+            FAKE_WAIT_MS, condition, net->log + shown);
     _fail(file, line);
 }
 
