@@ -264,3 +264,53 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     run trivet --version
     [[ $output == trivet\ * ]]
 }
+
+@test "many clients at once do not mix up the services" {
+    up
+    before=$(pid_of controller)
+    for round in 1 2 3 4 5 6; do
+        ups=()
+        for i in 1 2 3 4; do up >/dev/null 2>&1 & ups+=($!); done
+        for i in "${ups[@]}"; do wait "$i"; done
+        [ "$(sed -n 3p "$RUN/supervisor/want/controller")" = trivet-controller ]
+        [ "$(sed -n 3p "$RUN/supervisor/want/pcapcheck")" = pcapcheck ]
+    done
+    [ "$(pid_of controller)" = "$before" ]
+}
+
+@test "restart takes the name of a service, not a path" {
+    up
+    before=$(cat "$RUN/supervisor/controller")
+    run trivet restart ../controller
+    [ "$status" = 1 ]
+    [[ $output == *"no service '../controller'"* ]]
+    [ "$(cat "$RUN/supervisor/controller")" = "$before" ]
+}
+
+@test "records that are cut short or stale stop neither up nor down" {
+    up
+    controller=$(pid_of controller)
+    pcapcheck=$(pid_of pcapcheck)
+    kill -9 "$(supervisor)" "$pcapcheck"
+    : >"$RUN/supervisor/run/pcapcheck"
+    up
+    [ "$(pid_of controller)" = "$controller" ]
+    eventually 2 runs_again pcapcheck "$pcapcheck"
+    pids=$(trivet status --json | jq -r .pid)
+    # shellcheck disable=SC2086 # two pids
+    kill -9 "$(supervisor)" $pids
+    trivet down # all that is left are their records
+    [ ! -e "$RUN/supervisor/want/controller" ]
+}
+
+@test "records that got lost are written again; without its directory the supervisor ends" {
+    up
+    pids=$(trivet status --json | jq -r .pid)
+    supervisor=$(supervisor)
+    rm "$RUN"/supervisor/run/* "$RUN/supervisor/state"
+    eventually 3 [ -s "$RUN/supervisor/run/controller" ]
+    eventually 3 [ -s "$RUN/supervisor/state" ]
+    [ "$(trivet status --json | jq -r .pid)" = "$pids" ]
+    rm -rf --one-file-system "$RUN"
+    for pid in $pids $supervisor; do eventually 8 gone "$pid"; done
+}
