@@ -74,6 +74,8 @@ reconnect_adopts(void **state)
     struct sb_flow before, after;
 
     fake_flow(net, 1, 1, 2, &before);
+    /* long enough that frames sent and heard are many on both sides */
+    WAIT(net, p.s1->lldp[3] >= 7 && p.s2->lldp[3] >= 7);
     go_away(p.s1);
     /* a link to a switch that is away goes on forwarding */
     assert_int_equal(fake_link_state(net, 1, 3), SB_link_state_UP);
@@ -85,6 +87,27 @@ reconnect_adopts(void **state)
     assert_memory_equal(&before, &after, sizeof(before));
     assert_int_equal(fake_events(net, SB_event_kind_LINK_DOWN), 0);
     WAIT(net, fake_events(net, SB_event_kind_RECONCILED) == 1);
+}
+
+/* The controller comes back, one switch finds it much later than the other. */
+static void
+late_switch_keeps_its_links(void **state)
+{
+    struct fake_net *net = *state;
+    struct pair p = pair(net);
+
+    fake_stop(net, SIGKILL);
+    WAIT(net, p.s1->fd < 0 && p.s2->fd < 0);
+    memset(p.s1->lldp, 0, sizeof(p.s1->lldp));
+    fake_start(net);
+    fake_connect(p.s1);
+    WAIT(net, p.s1->lldp[3] >= 7);
+    fake_connect(p.s2);
+    WAIT(net, has_path(net, 1, 2) && has_path(net, 2, 1));
+    RUN(net, 300);
+    assert_int_equal(p.s1->n_mods + p.s2->n_mods, 0);
+    assert_int_equal(fake_link_state(net, 1, 3), SB_link_state_UP);
+    assert_int_equal(fake_events(net, SB_event_kind_LINK_DOWN), 0);
 }
 
 static void
@@ -303,6 +326,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(reconnect_adopts),
+        TEST(late_switch_keeps_its_links),
         TEST(reconnect_compares),
         TEST(link_died_while_switch_was_away),
         TEST(link_died_while_controller_was_away),
