@@ -182,7 +182,7 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
 
     if (!config->cold)
         found = sb_map_open(&old, config->instance, config->name, true, remark);
-    if (found == SB_ESYS)
+    if (found == SB_ESYS || found == SB_EOWNED)
         return sb_fail(message, found, "%s", remark);
     if (found < 0 && found != SB_ENONE) {
         char why[SB_MESSAGE_MAX];
@@ -252,6 +252,10 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
         table->shards = owner->shards[i];
         table->dir = sb_map_dir(&owner->map, (int)i);
         table->last_seq = sb_load(&table->dir->last_seq);
+        if (table->last_seq >= SB_SEQ_MAX) { /* damage; each incarnation may count anew */
+            table->last_seq = 0;
+            sb_store(&table->dir->last_seq, 0);
+        }
         for (unsigned s = 0; s < dir->shards; s++) {
             table->shards[s].changes = sb_changes_new(records, dir->row_size, &owner->waker);
             if (!table->shards[s].changes)

@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -135,6 +137,33 @@ check_directory(struct sb_map *map, const char *name, char *message)
     return SB_OK;
 }
 
+/* The owner's second lock, on the segment itself: somebody may remove the lock file under a running
+ * owner, and two writers would tear every row. A killed owner's descriptors are closed one after
+ * the other, so this lock may be free an instant later than the first. */
+static int
+lock(int fd)
+{
+    for (int i = 0; i < 100; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        poll(NULL, 0, 1);
+    }
+    return -1;
+}
+
+/* Everybody may put files into /dev/shm; one who could cut his file short under us would kill us.
+ * So a segment is read if it is root's, ours, or of whoever has the runtime directory. */
+static bool
+trusted(const char *instance, uid_t uid)
+{
+    char dir[SB_PATH_MAX];
+    struct stat st;
+
+    return uid == 0 || uid == geteuid() ||
+           (sb_runtime_dir(instance, dir, sizeof dir) == SB_OK && stat(dir, &st) == 0 &&
+            st.st_uid == uid);
+}
+
 int
 sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool writable,
             char *message)
@@ -147,7 +176,8 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
 
     if (error < 0)
         return error;
-    fd = shm_open(name, writable ? O_RDWR : O_RDONLY, 0);
+    /* O_NONBLOCK: anybody may put a FIFO there, and to open that would wait for its writer. */
+    fd = shm_open(name, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
     if (fd < 0 && errno == ENOENT)
         return sb_fail(message, SB_ENONE,
                        "no segment %s: '%s' of instance '%s' has not run since the machine started",
@@ -163,11 +193,29 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
         return sb_fail(message, SB_ELAYOUT, "segment %s belongs to uid %u, we are %u", name,
                        st.st_uid, geteuid());
     }
+    if (!writable && !trusted(instance, st.st_uid)) {
+        close(fd);
+        return sb_fail(message, SB_ELAYOUT,
+                       "segment %s belongs to uid %u, who is neither root nor the one who has the "
+                       "runtime directory",
+                       name, st.st_uid);
+    }
+    if (writable && lock(fd) < 0) {
+        close(fd);
+        return sb_fail(message, SB_EOWNED,
+                       "'%s' of instance '%s' is already running, though its lock file was removed",
+                       owner, instance);
+    }
     base = mmap(NULL, (size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
                 MAP_SHARED | (writable ? MAP_POPULATE : 0), fd, 0);
-    close(fd);
-    if (base == MAP_FAILED)
-        return sb_fail(message, SB_ESYS, "cannot map segment %s: %s", name, strerror(errno));
+    if (base == MAP_FAILED) {
+        error = sb_fail(message, SB_ESYS, "cannot map segment %s: %s", name, strerror(errno));
+        close(fd);
+        return error;
+    }
+    if (!writable)
+        close(fd);
+    map.lock = writable ? fd : -1;
     map.base = base;
     map.header = base;
     map.size = (uint64_t)st.st_size;
@@ -197,8 +245,11 @@ sb_map_current(const struct sb_map *map, const char *instance, const char *owner
 void
 sb_map_close(struct sb_map *map)
 {
-    if (map->base)
+    if (map->base) {
         munmap(map->base, map->size);
+        if (map->lock >= 0)
+            close(map->lock);
+    }
     map->base = NULL;
 }
 
@@ -279,13 +330,13 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
     if (error < 0)
         goto fail;
     base = mmap(NULL, map.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (base == MAP_FAILED || fchmod(fd, mode) < 0 || fstat(fd, &st) < 0) {
+    if (base == MAP_FAILED || fchmod(fd, mode) < 0 || fstat(fd, &st) < 0 || lock(fd) < 0) {
         error = sb_fail(message, SB_ESYS, "cannot map segment %s: %s", name, strerror(errno));
         if (base != MAP_FAILED)
             munmap(base, map.size);
         goto fail;
     }
-    close(fd);
+    map.lock = fd;
     map.base = base;
     map.header = base;
     map.device = st.st_dev;

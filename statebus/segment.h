@@ -81,7 +81,8 @@ _Static_assert(sizeof(struct sb_shard) == 128, "shards start with two cache line
 struct sb_map {
     uint8_t *base; /* owned */
     uint64_t size;
-    uint64_t device, inode;   /* of the object, to see when it is replaced */
+    int lock;               /* owned; the owner's fd, which holds the segment's lock; readers: -1 */
+    uint64_t device, inode; /* of the object, to see when it is replaced */
     struct sb_header *header; /* into base */
     enum sb_table_id ids[SB_T_COUNT];
     struct sb_dir dir[SB_T_COUNT];
@@ -107,7 +108,8 @@ int sb_lock_held(const char *instance, const char *owner);
 
 /* segment.c */
 int sb_geometry(enum sb_table_id id, uint32_t capacity, unsigned shards, struct sb_dir *ret);
-/* Maps and checks an existing segment. SB_ENONE, SB_ENOTREADY, SB_ELAYOUT, SB_ECORRUPT, SB_ESYS. */
+/* Maps and checks an existing segment, and locks it if it is writable. SB_ENONE, SB_ENOTREADY,
+ * SB_ELAYOUT, SB_ECORRUPT, SB_EOWNED, SB_ESYS. */
 int sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool writable,
                 char *message);
 /* Makes a new segment beside a possible old one, all zero but for the constant fields. It gets its

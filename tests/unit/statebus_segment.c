@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -764,6 +765,112 @@ owners_are_listed(void **state)
     assert_int_equal(n, 2);
 }
 
+static void
+segment_path(const char *owner, const char *what, char *ret, size_t size)
+{
+    snprintf(ret, size, "/dev/shm/trivet.%s.%s%s", fixture_instance(), owner, what);
+}
+
+/* Whoever removes the lock file of a running owner does not get a second writer. */
+static void
+a_removed_lock_file_lets_nobody_in(void **state)
+{
+    const struct sb_owner_table table = {.id = SB_T_mac, .capacity = 64};
+    const struct sb_owner_config config = {.instance = fixture_instance(),
+                                           .name = "unlocked",
+                                           .tables = &table,
+                                           .n_tables = 1,
+                                           .no_publish = true};
+    struct sb_owner *owner = fixture_open("unlocked", SB_T_mac, 64, 1, false), *second = NULL;
+    char message[SB_MESSAGE_MAX], path[SB_PATH_MAX];
+
+    (void)state;
+    assert_int_equal(sb_runtime_path(config.instance, "unlocked", ".lock", path, message), SB_OK);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(sb_owner_open(&second, &config, message), SB_EOWNED);
+    assert_non_null(strstr(message, "lock file was removed"));
+    sb_owner_close(&owner);
+    assert_int_equal(sb_owner_open(&second, &config, message), SB_OK);
+    assert_true(sb_owner_warm(second));
+    sb_owner_close(&second);
+}
+
+/* What others put into /dev/shm neither stops a reader nor is read. */
+static void
+strangers_segments_are_refused(void **state)
+{
+    struct sb_owner *owner = fixture_open("stranger", SB_T_mac, 64, 1, false);
+    char message[SB_MESSAGE_MAX], path[128], fifo[128];
+    struct sb_reader *reader = NULL;
+
+    (void)state;
+    segment_path("fifo", "", fifo, sizeof fifo);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    alarm(5); /* to open it would wait for ever */
+    assert_int_equal(sb_reader_open(&reader, fixture_instance(), "fifo", message), SB_ECORRUPT);
+    alarm(0);
+    assert_int_equal(unlink(fifo), 0);
+
+    segment_path("stranger", "", path, sizeof path);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 65534, 65534), 0);
+        assert_int_equal(sb_reader_open(&reader, fixture_instance(), "stranger", message),
+                         SB_ELAYOUT);
+        assert_non_null(strstr(message, "belongs to uid 65534"));
+        assert_int_equal(chown(path, 0, 0), 0);
+    }
+    assert_int_equal(sb_reader_open(&reader, fixture_instance(), "stranger", message), SB_OK);
+    sb_reader_close(&reader);
+    sb_owner_close(&owner);
+}
+
+static void
+note_change(void *arg, const struct sb_change *change)
+{
+    *(unsigned *)arg += change->op == SB_PUT;
+}
+
+/* A last sequence at the end of its range would make the next one small, and subscribers deaf. */
+static void
+a_damaged_sequence_begins_anew(void **state)
+{
+    struct sb_owner *owner = fixture_open("worn", SB_T_mac, 64, 1, true);
+    struct sb_mac row = {.dpid = 1};
+    struct sb_subscriber *subscriber;
+    char message[SB_MESSAGE_MAX], path[128];
+    const uint64_t worn = UINT64_MAX;
+    unsigned changes = 0;
+    int fd;
+
+    (void)state;
+    sb_owner_close(&owner);
+    segment_path("worn", "", path, sizeof path);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(
+        pwrite(fd, &worn, sizeof worn, SB_DIR_OFFSET + (off_t)offsetof(struct sb_dir, last_seq)),
+        sizeof worn);
+    close(fd);
+    owner = fixture_open("worn", SB_T_mac, 64, 1, true);
+    assert_int_equal(sb_subscribe(&subscriber, fixture_instance(), "worn", UINT64_C(1) << SB_T_mac,
+                                  note_change, &changes, message),
+                     SB_OK);
+    for (int i = 0; i < 400 && !sb_subscriber_synced(subscriber); i++) {
+        sb_owner_pump(owner);
+        sb_subscriber_run(subscriber);
+        poll(NULL, 0, 5);
+    }
+    assert_true(sb_subscriber_synced(subscriber));
+    sb_put(sb_owner_table(owner, SB_T_mac, 0), &row);
+    for (int i = 0; i < 400 && changes == 0; i++) {
+        sb_owner_pump(owner);
+        sb_subscriber_run(subscriber);
+        poll(NULL, 0, 5);
+    }
+    assert_int_equal(changes, 1);
+    sb_subscriber_close(&subscriber);
+    sb_owner_close(&owner);
+}
+
 /* All tables with their defaults together stay under 32 MB. */
 static void
 defaults_fit_into_docker(void **state)
@@ -800,6 +907,9 @@ main(void)
         cmocka_unit_test(adoption_drops_what_no_owner_writes),
         cmocka_unit_test(a_writer_may_be_killed_anywhere),
         cmocka_unit_test(owners_are_listed),
+        cmocka_unit_test(a_removed_lock_file_lets_nobody_in),
+        cmocka_unit_test(strangers_segments_are_refused),
+        cmocka_unit_test(a_damaged_sequence_begins_anew),
         cmocka_unit_test(defaults_fit_into_docker),
     };
 
