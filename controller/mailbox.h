@@ -22,6 +22,7 @@ enum ctl_mail_type {
     CTL_W_PACKET_OUT = 104, /* struct ctl_mail_packet */
     CTL_W_INSTALL = 105,    /* a rule of a path: struct sb_flow */
     CTL_W_STOP = 106,
+    CTL_W_FORGET = 108,      /* a switch is gone for good: its rows go */
     CTL_W_FLUSH_PATHS = 107, /* sorted path ids (uint64_t) whose rules are void */
     /* to the main thread */
     CTL_M_SWITCH_UP = 200,   /* struct ctl_mail_switch */

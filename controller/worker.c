@@ -229,6 +229,18 @@ packet_out(struct ctl_worker *worker, const struct ctl_mail *mail)
                         mail->data + head, mail->size - head);
 }
 
+/* Its rules, if it lives on somewhere, are read back and deleted as stale should it ever return. */
+static void
+forget_switch(struct ctl_worker *worker, uint64_t dpid)
+{
+    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;)
+        if (((const struct sb_flow *)sb_peek(worker->flow, slot))->dpid == dpid)
+            sb_remove(worker->flow, slot);
+    for (int64_t slot = -1; (slot = sb_next(worker->mac, slot)) >= 0;)
+        if (((const struct sb_mac *)sb_peek(worker->mac, slot))->dpid == dpid)
+            sb_remove(worker->mac, slot);
+}
+
 static void
 take_host(struct ctl_worker *worker, const struct ctl_mail_host *host)
 {
@@ -279,6 +291,10 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
                          sb_hash(worker->flow, row), -1, OF_NO_BUFFER);
         break;
     }
+    case CTL_W_FORGET:
+        if (ctl_worker_conn(worker, mail->dpid) == NULL)
+            forget_switch(worker, mail->dpid);
+        break;
     case CTL_W_FLUSH_PATHS:
         ctl_flow_delete_paths(worker, (const uint64_t *)mail->data, mail->size / sizeof(uint64_t));
         break;

@@ -531,6 +531,8 @@ forget_switch(struct ctl_topology *topology, uint32_t index)
             sb_remove(topology->links_table, slot);
     }
     sb_remove(topology->switches_table, sb_find(topology->switches_table, &sw->row));
+    ctl_post(&ctl_worker_of(topology->app, sw->row.dpid)->mailbox,
+             ctl_mail_new(CTL_W_FORGET, sw->row.dpid, 0));
     free(sw->ports);
     free(sw);
     memmove(&topology->switches[index], &topology->switches[index + 1],
