@@ -156,7 +156,7 @@ path_over_two_workers(void **state)
     struct fake_net *net = start(state, "shortest");
     struct fake_switch *s1 = fake_switch_new(net, 1, 3), *s2 = fake_switch_new(net, 2, 3);
     struct sb_flow row1, row2;
-    uint32_t marker;
+    uint32_t marker = 0;
 
     assert_int_not_equal(sb_shard_of(1, 2), sb_shard_of(2, 2));
     fake_cable(net, 1, 3, 2, 3);
@@ -166,7 +166,7 @@ path_over_two_workers(void **state)
     fake_settle(s1);
     fake_settle(s2);
     speak(s2, 2, 2);
-    marker = fake_packet(s1, 1, 1, 2, OF_NO_BUFFER);
+    INSIST(net, fake_rule(s1, 1, 2) != NULL, marker = fake_packet(s1, 1, 1, 2, OF_NO_BUFFER));
     WAIT(net, fake_times(s2, marker, 2) == 1);
     WAIT(net, fake_flow(net, 1, 1, 2, &row1) == SB_flow_state_INSTALLED);
     WAIT(net, fake_flow(net, 2, 1, 2, &row2) == SB_flow_state_INSTALLED);
@@ -275,8 +275,8 @@ round_robin_takes_uplinks_in_turn(void **state)
         fake_settle(net->switches[i]);
     speak(s4, 3, 9);
     for (uint8_t i = 0; i < 4; i++) {
-        fake_packet(s1, 1u + i, 1 + i, 9, OF_NO_BUFFER);
-        WAIT(net, fake_rule(s1, 1 + i, 9) != NULL);
+        INSIST(net, fake_rule(s1, 1 + i, 9) != NULL,
+               fake_packet(s1, 1u + i, 1 + i, 9, OF_NO_BUFFER));
         taken[i] = fake_rule(s1, 1 + i, 9)->action.port;
     }
     first = taken[0];

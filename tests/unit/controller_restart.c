@@ -44,9 +44,8 @@ pair(struct fake_net *net)
     fake_packet(p.s1, 1, 1, 0, OF_NO_BUFFER);
     fake_packet(p.s2, 2, 2, 0, OF_NO_BUFFER);
     WAIT(net, fake_host(net, 1, 1, 1) && fake_host(net, 2, 2, 2));
-    fake_packet(p.s1, 1, 1, 2, OF_NO_BUFFER);
-    fake_packet(p.s2, 2, 2, 1, OF_NO_BUFFER);
-    WAIT(net, has_path(net, 1, 2) && has_path(net, 2, 1));
+    INSIST(net, has_path(net, 1, 2) && has_path(net, 2, 1),
+           fake_packet(p.s1, 1, 1, 2, OF_NO_BUFFER), fake_packet(p.s2, 2, 2, 1, OF_NO_BUFFER));
     fake_forget(p.s1);
     fake_forget(p.s2);
     return p;

@@ -143,7 +143,7 @@ dead_port_voids_whole_paths(void **state)
     fake_packet(s2, 2, 2, 0, OF_NO_BUFFER);
     fake_packet(s1, 2, 4, 0, OF_NO_BUFFER);
     WAIT(net, fake_host(net, 2, 2, 2) && fake_host(net, 4, 1, 2));
-    fake_packet(s1, 1, 1, 2, OF_NO_BUFFER); /* over the link */
+    INSIST(net, fake_flow(net, 1, 1, 2, NULL) >= 0, fake_packet(s1, 1, 1, 2, OF_NO_BUFFER));
     fake_packet(s1, 1, 1, 4, OF_NO_BUFFER); /* within s1 */
     WAIT(net, fake_flow(net, 1, 1, 2, NULL) == SB_flow_state_INSTALLED &&
                   fake_flow(net, 2, 1, 2, NULL) == SB_flow_state_INSTALLED &&
@@ -170,8 +170,8 @@ dead_port_voids_whole_paths(void **state)
     fake_settle(s2);
     fake_packet(s2, 2, 2, 0, OF_NO_BUFFER);
     WAIT(net, fake_host(net, 2, 2, 2));
-    fake_packet(s1, 1, 1, 2, OF_NO_BUFFER);
-    WAIT(net, fake_rule(s1, 1, 2) != NULL && fake_rule(s2, 1, 2) != NULL);
+    INSIST(net, fake_rule(s1, 1, 2) != NULL && fake_rule(s2, 1, 2) != NULL,
+           fake_packet(s1, 1, 1, 2, OF_NO_BUFFER));
 }
 
 static void

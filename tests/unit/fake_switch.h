@@ -126,6 +126,18 @@ void fake_expired(struct fake_net *net, const char *condition, const char *file,
     for ((net)->until = sb_mono() + (ms)*SB_MS; sb_mono() < (net)->until;)                         \
     fake_step(net)
 
+/* Sends something again every 100 ms until the condition holds: for packets that need what another
+ * thread has not been told yet. */
+#define INSIST(net, condition, ...)                                                                \
+    do {                                                                                           \
+        for (unsigned tries_ = 0; tries_ == 0 || !(condition); tries_++) {                         \
+            if (tries_ * 100 > FAKE_WAIT_MS)                                                       \
+                fake_expired(net, #condition, __FILE__, __LINE__);                                 \
+            __VA_ARGS__;                                                                           \
+            RUN(net, 100);                                                                         \
+        }                                                                                          \
+    } while (0)
+
 bool fake_logged(const struct fake_net *net, const char *text);
 
 /* ---- switches ---- */
