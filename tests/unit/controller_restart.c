@@ -180,7 +180,9 @@ link_died_while_away(struct fake_net *net, bool restart)
         RUN(net, 50);
     }
     assert_int_equal(fake_rule(p.s1, 1, 2)->action.port, 7 - used);
-    assert_int_equal(fake_rule(p.s2, 1, 2)->mod.match.in_port, 7 - used);
+    /* on the far switch the old rule has gone, too */
+    WAIT(net,
+         fake_rule(p.s2, 1, 2) != NULL && fake_rule(p.s2, 1, 2)->mod.match.in_port == 7 - used);
 }
 
 static void
