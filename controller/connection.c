@@ -21,6 +21,8 @@
 #include "connection.h"
 #include "policy/policy.h"
 
+#define EXPECT_LAG 12 /* packets between the two steps of expect(): what memory needs to answer */
+
 static const char *const state_names[] = {
     [CTL_HELLO] = "hello",   [CTL_FEATURES] = "features", [CTL_DUPLICATE] = "duplicate",
     [CTL_SETUP] = "setup",   [CTL_BARRIER] = "barrier",   [CTL_READY] = "ready",
@@ -338,12 +340,12 @@ ctl_batch_run(struct ctl_worker *worker)
 {
     const struct ctl_policy *policy = worker->policy;
 
-    for (unsigned i = 0; i < worker->n_batch && policy->expect != NULL; i++)
-        policy->expect(worker, &worker->batch[i], 1);
+    while (worker->n_expected < worker->n_batch && policy->expect != NULL)
+        policy->expect(worker, &worker->batch[worker->n_expected++], 1);
     for (unsigned i = 0; i < worker->n_batch; i++)
         if (worker->batch[i].conn->state == CTL_READY)
             policy->packet_in(worker, &worker->batch[i]);
-    worker->n_batch = 0;
+    worker->n_batch = worker->n_expected = 0;
 }
 
 void
@@ -394,7 +396,10 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
     packet->buffer_id = in->buffer_id;
     if (worker->policy->expect != NULL)
         worker->policy->expect(worker, packet, 0);
-    if (++worker->n_batch == CTL_BATCH)
+    worker->n_batch++;
+    if (worker->policy->expect != NULL && worker->n_batch > EXPECT_LAG)
+        worker->policy->expect(worker, &worker->batch[worker->n_expected++], 1);
+    if (worker->n_batch == CTL_BATCH)
         ctl_batch_run(worker);
 }
 

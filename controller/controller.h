@@ -120,12 +120,13 @@ struct ctl_packet {
     int64_t slot[3];  /* where their rows are likely to be */
 };
 
-#define CTL_BATCH                                                                                  \
-    16 /* packets decided together: their rows are fetched while others are looked at */
+/* Packets decided together: their rows are fetched while others are looked at. */
+#define CTL_BATCH 32
+16 /* packets decided together: their rows are fetched while others are looked at */
 
-/* ---- worker.c --------------------------------------------------------------------- */
+    /* ---- worker.c --------------------------------------------------------------------- */
 
-struct ctl_counters {
+    struct ctl_counters {
     uint64_t packet_ins, flows, packet_outs;
     uint64_t dropped_pressure;  /* answers not sent: the switch does not read */
     uint64_t dropped_pending;   /* packets from ports not yet classified: queue full or too old */
@@ -182,10 +183,10 @@ struct ctl_worker {
     uint32_t pending_first, n_pending;
 
     struct ctl_packet batch[CTL_BATCH];
-    unsigned n_batch;
-    uint8_t *rx;              /* owned: one buffer for all connections, 2 * 65535 at least */
-    uint64_t now_ns, mono_ns; /* read once a turn */
-    uint64_t next_conn;       /* id of the next connection */
+    unsigned n_batch, n_expected; /* packets in it; those of which rows are being fetched */
+    uint8_t *rx;                  /* owned: one buffer for all connections, 2 * 65535 at least */
+    uint64_t now_ns, mono_ns;     /* read once a turn */
+    uint64_t next_conn;           /* id of the next connection */
     struct ctl_counters counters;
     bool stop;
 };

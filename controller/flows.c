@@ -271,6 +271,15 @@ ctl_flow_barrier(struct ctl_conn *conn)
     conn->flows_since_barrier = false;
 }
 
+#define BARRIER_AHEAD 8 /* rows fetched ahead of the one that is confirmed */
+
+static void
+prefetch_unconfirmed(const struct ctl_conn *conn, uint32_t i, uint32_t end)
+{
+    if ((int32_t)(end - i) > 0)
+        sb_prefetch_at(conn->worker->flow, conn->unconfirmed[i & (conn->unconfirmed_size - 1)]);
+}
+
 void
 ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
 {
@@ -287,7 +296,10 @@ ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
     end = conn->barriers[i % N_BARRIERS].end;
     sent_ns = conn->barriers[i % N_BARRIERS].sent_ns;
     conn->barriers_first = i + 1;
+    for (uint32_t j = 0; j < BARRIER_AHEAD; j++)
+        prefetch_unconfirmed(conn, conn->unconfirmed_first + j, end);
     while ((int32_t)(end - conn->unconfirmed_first) > 0) {
+        prefetch_unconfirmed(conn, conn->unconfirmed_first + BARRIER_AHEAD, end);
         int64_t slot = conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)];
         const struct sb_flow *sent = sb_peek(worker->flow, slot);
         struct sb_flow row;

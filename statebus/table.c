@@ -92,6 +92,15 @@ sb_prefetch(const struct sb_table *table, uint64_t hash)
     __builtin_prefetch(table->tags + home.bucket[1] * SB_BUCKET);
 }
 
+void
+sb_prefetch_at(const struct sb_table *table, int64_t slot)
+{
+    if (slot < 0 || slot >= table->n_slots)
+        return;
+    __builtin_prefetch(sb_table_slot(table, (uint64_t)slot));
+    sb_prefetch_slot(sb_table_slot(table, (uint64_t)slot), table->stride);
+}
+
 int64_t
 sb_prefetch_row(const struct sb_table *table, uint64_t hash)
 {
@@ -103,8 +112,7 @@ sb_prefetch_row(const struct sb_table *table, uint64_t hash)
         if (found) {
             uint32_t slot = home.bucket[i] * SB_BUCKET + (uint32_t)__builtin_ctz(found);
 
-            __builtin_prefetch(sb_table_slot(table, slot));
-            sb_prefetch_slot(sb_table_slot(table, slot), table->stride);
+            sb_prefetch_at(table, slot);
             return slot;
         }
     }

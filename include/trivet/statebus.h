@@ -180,6 +180,8 @@ void sb_prefetch(const struct sb_table *table, uint64_t hash);
 /* The second step, some work after the first: the row that the tags point to. Returns its slot, or
  * SB_ENONE: a guess, which sb_find_at() takes. */
 int64_t sb_prefetch_row(const struct sb_table *table, uint64_t hash);
+/* Prefetches a row whose slot is known. */
+void sb_prefetch_at(const struct sb_table *table, int64_t slot);
 /* Slot of the row with that key, or SB_ENONE. A row, which starts with its key, may be passed. */
 int64_t sb_find(const struct sb_table *table, const void *key);
 int64_t sb_find_hashed(const struct sb_table *table, const void *key, uint64_t hash);
