@@ -122,7 +122,6 @@ struct ctl_packet {
 
 /* Packets decided together: their rows are fetched while others are looked at. */
 #define CTL_BATCH 32
-16 /* packets decided together: their rows are fetched while others are looked at */
 
     /* ---- worker.c --------------------------------------------------------------------- */
 

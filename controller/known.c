@@ -13,8 +13,8 @@
 #include "connection.h"
 
 #define REPORT_NS (5 * SB_SECOND) /* a host that goes on speaking is reported again after this */
-#define HOSTS_MAX                                                                                  \
-    (1u << 18) /* beyond it one goes for each that comes: forged sources fill no memory */
+/* Beyond it one goes for each that comes: forged sources fill no memory. */
+#define HOSTS_MAX (1u << 18)
 #define PENDING_NS (2 * SB_SECOND) /* packets wait at most this long */
 
 /* ---- hosts: open addressing, grows at half load ------------------------------------- */
