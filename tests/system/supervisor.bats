@@ -133,7 +133,8 @@ runs_again() { # SERVICE OLD-PID: another process, ready
 @test "agents run in the namespaces of their hosts and stop when told" {
     topology diamond
     up
-    trivet agents t-h1 t-h2
+    run trivet agents t-h1 t-h2
+    [[ $output == *"agents started: t-h1 t-h2"* ]]
     for h in t-h1 t-h2; do
         [ "$(readlink "/proc/$(pid_of agent.$h)/ns/net")" = "$(ip netns exec $h readlink /proc/self/ns/net)" ]
     done
@@ -228,18 +229,122 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     [[ $output == *"not settled after 2 s"*"5 switches ready"* ]]
 }
 
-@test "up fails soon, with the reason, when a service cannot start" {
-    up
-    other() { "$ROOT/env/trivet" --instance bats2 "$@" 3>&-; }
+@test "up fails soon, with the last words of a service that cannot start" {
+    mkdir -p "$RUN/log" "$BATS_TEST_TMPDIR/taken" # a socket path that cannot be bound: it is a directory
+    echo 'words of long ago' >"$RUN/log/controller.log"
     begin=$SECONDS
-    run other up --listen "$TRIVET_CONTROLLER"
-    other down
-    rm -rf --one-file-system /run/trivet/bats2
-    rm -f /dev/shm/trivet.bats2.*
+    run trivet up --listen "unix:$BATS_TEST_TMPDIR/taken"
     echo "$output"
     [ "$status" = 1 ]
-    [[ $output == *"controller"*"not ready"*"in use by"*"$(pid_of controller)"*"trivet logs controller"* ]]
+    [[ $output == *"controller"*"not ready"*"$BATS_TEST_TMPDIR/taken"*"trivet logs controller"*"goes on starting it"*"trivet down"* ]]
+    [ "$(grep -c "listen unix:$BATS_TEST_TMPDIR/taken" <<<"$output")" = 1 ] # of the last attempt only
+    [[ $output != *"long ago"* ]]
     [ $((SECONDS - begin)) -le 6 ]
+}
+
+@test "a bad policy or listen address leaves what runs alone and is not kept" {
+    up
+    before=$(pid_of controller) want=$(cat "$RUN/supervisor/want/controller")
+    for arguments in '--policy nonsense' '--listen tcp:nowhere:1' '--listen tcp:127.0.0.1:0' '--listen tcp:127.0.0.1:65536' \
+        '--listen 127.0.0.1:6653' '--listen tcp:256.0.0.1:6653' '--listen unix:'; do
+        run trivet up $arguments
+        [ "$status" = 2 ]
+        [[ $output == *"${arguments#* }"* ]]
+    done
+    python3 -c 'import socket, time; s = socket.socket(); s.bind(("127.0.0.1", 16754)); s.listen(); time.sleep(60)' 3>&- &
+    other=$!
+    eventually 5 eval 'ss -Hltn "sport = :16754" | grep -q .'
+    for address in tcp:127.0.0.1:16754 tcp:0.0.0.0:16754; do
+        run trivet up --policy learning --listen $address
+        [ "$status" = 1 ]
+        [[ $output == *"$address: in use by python3 (pid $other)"*"nothing was changed"* ]]
+    done
+    kill $other
+    [ "$(cat "$RUN/supervisor/want/controller")" = "$want" ]
+    [ "$(pid_of controller)" = "$before" ]
+}
+
+@test "up again changes what it is told and nothing else" {
+    up --policy learning
+    before=$(pid_of controller)
+    trivet up
+    [ "$(pid_of controller)" = "$before" ]
+    trivet up --policy shortest
+    tr '\0' ' ' <"/proc/$(pid_of controller)/cmdline" | grep -q -- "--policy shortest --listen $TRIVET_CONTROLLER"
+}
+
+@test "attached bridges follow the controller to another address" {
+    ovs-vsctl add-br t-mine -- set bridge t-mine datapath_type=netdev
+    unset TRIVET_CONTROLLER
+    trivet up --listen tcp:127.0.0.1:16753
+    trivet attach t-mine
+    run trivet up --listen tcp:0.0.0.0:16754
+    [ "$status" = 0 ]
+    [[ $output == *"t-mine: now attached to tcp:127.0.0.1:16754"* ]]
+    [ "$(ovs-vsctl get-controller t-mine)" = tcp:127.0.0.1:16754 ]
+    ovs-vsctl set-controller t-mine tcp:127.0.0.1:16753 # somebody else
+    run trivet up
+    [[ $output == *"t-mine: now attached to tcp:127.0.0.1:16754"* ]]
+    trivet detach t-mine
+    ovs-vsctl set-controller t-mine tcp:127.0.0.1:16753
+    run trivet up
+    [[ $output == *"t-mine looks for its controller at tcp:127.0.0.1:16753, where nobody listens; ours is at tcp:127.0.0.1:16754"* ]]
+    trivet attach t-mine
+    run trivet down
+    [[ $output == *"stay secure"*": t-mine; trivet detach"* ]]
+    trivet detach
+    [ "$(ovs-vsctl get-controller t-mine)" = tcp:127.0.0.1:16753 ]
+    ovs-vsctl del-br t-mine
+}
+
+@test "detach gives controllers back with all their columns" {
+    columns() { ovs-vsctl list controller t-mine | grep -Ev '^(_uuid|is_connected|role|status) '; }
+    for fail in '[]' standalone secure; do
+        ovs-vsctl add-br t-mine -- set bridge t-mine datapath_type=netdev "fail_mode=$fail" -- set-controller t-mine tcp:127.0.0.1:9 \
+            -- set controller t-mine connection_mode=out-of-band inactivity_probe=7000 max_backoff=3000 local_ip=10.9.9.9 'external_ids={k="a \"b\" c"}'
+        columns >"$BATS_TEST_TMPDIR/before"
+        trivet attach t-mine
+        trivet detach
+        columns | diff - "$BATS_TEST_TMPDIR/before"
+        [ "$(ovs-vsctl get bridge t-mine fail_mode)" = "$fail" ]
+        [ "$(ovs-vsctl get bridge t-mine external_ids)" = '{}' ]
+        ovs-vsctl del-br t-mine
+    done
+}
+
+@test "up --cold forgets earlier networks, once; wait does not count what is gone" {
+    up --topology diamond
+    trivet wait
+    topology clean
+    eventually 5 eval '[ "$(statebus dump switch --json | grep -c "\"state\":\"gone\"")" = 4 ]'
+    topology ring 3
+    run trivet wait
+    [[ $output == *"settled: 3 switches, 3 links"* ]]
+    up --cold
+    [ "$(statebus dump switch --json | grep -c '"state":"gone"')" = 0 ]
+    grep -q 'pcapcheck: starting it with --cold, as told' "$RUN/log/supervisor.log"
+    trivet restart controller
+    [ "$(grep -c 'controller: starting it with --cold' "$RUN/log/supervisor.log")" = 1 ]
+    before=$(pid_of controller)
+    up
+    [ "$(pid_of controller)" = "$before" ]
+}
+
+@test "status fits 80 columns" {
+    up
+    trivet status | awk 'length > 80 { exit 1 }'
+}
+
+@test "other users are told whose instance it is, and start none" {
+    nobody() { setpriv --reuid 65534 --clear-groups "$ROOT/env/trivet" "$@" 3>&-; }
+    setpriv --reuid 65534 --clear-groups test -x "$ROOT/env/trivet" || skip "nobody cannot reach the source"
+    up
+    run nobody --instance "$INSTANCE" status
+    [ "$status" = 1 ]
+    [[ $output == *"runs as root: sudo trivet status"* ]]
+    run nobody --instance bats2 up
+    [ "$status" = 1 ]
+    [[ $output == *"up needs root"* ]]
 }
 
 @test "two instances run side by side and end apart" {
