@@ -163,8 +163,8 @@ fake_teardown(void **state)
 
 /* ---- going on ---------------------------------------------------------------------------- */
 
-static void
-read_log(struct fake_net *net)
+void
+fake_read_log(struct fake_net *net)
 {
     char bytes[65536]; /* as much as the pipe holds: the controller must not wait for us */
     ssize_t n = read(net->log_fd, bytes, sizeof(bytes));
@@ -194,7 +194,7 @@ fake_step(struct fake_net *net)
     if (poll(fds, net->n_switches + 1, 10) <= 0)
         return;
     if (fds[0].revents != 0)
-        read_log(net);
+        fake_read_log(net);
     for (unsigned i = 0; i < net->n_switches; i++)
         if (fds[i + 1].revents != 0 && net->switches[i]->fd == fds[i + 1].fd)
             fake_switch_readable(net->switches[i]);

@@ -5,6 +5,7 @@
 #include "fake_switch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,7 +15,18 @@ static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 /* ---- sending ------------------------------------------------------------------------- */
 
-/* Sends all, or what the budget allows, reading meanwhile nothing: the controller takes it. */
+/* The controller does not read now: perhaps it waits until somebody reads its log. */
+static void
+wait_writable(struct fake_switch *sw)
+{
+    struct pollfd fds[2] = {{.fd = sw->fd, .events = POLLOUT},
+                            {.fd = sw->net->log_fd, .events = POLLIN}};
+
+    if (poll(fds, 2, 1000) > 0 && fds[1].revents != 0)
+        fake_read_log(sw->net);
+}
+
+/* Sends all, or what the budget allows. */
 void
 fake_send(struct fake_switch *sw, const void *data, size_t size)
 {
@@ -24,8 +36,12 @@ fake_send(struct fake_switch *sw, const void *data, size_t size)
     if (size > allowed)
         size = allowed;
     while (size > 0 && sw->fd >= 0) {
-        ssize_t n = send(sw->fd, p, size, MSG_NOSIGNAL);
+        ssize_t n = send(sw->fd, p, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 
+        if (n < 0 && errno == EAGAIN) {
+            wait_writable(sw);
+            continue;
+        }
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

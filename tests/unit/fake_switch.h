@@ -138,6 +138,8 @@ void fake_expired(struct fake_net *net, const char *condition, const char *file,
         }                                                                                          \
     } while (0)
 
+/* Takes over what the controller has written; waits for it if there is nothing. */
+void fake_read_log(struct fake_net *net);
 bool fake_logged(const struct fake_net *net, const char *text);
 
 /* ---- switches ---- */
