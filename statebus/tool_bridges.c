@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tool_bridges.c - statebus doctor's look at Open vSwitch: does each bridge that has a controller
- * keep its flows when the controller is away?
+ * tool_bridges.c - statebus doctor's look at Open vSwitch: is each bridge that has a controller
+ * connected to it, and does it keep its flows when the controller is away?
  *
  * In fail mode standalone, Open vSwitch's default, a bridge drops all flows some seconds after its
  * controller died and then acts as a plain switch, which storms on any ring.
@@ -24,16 +24,52 @@ set_is_empty(const json_t *value)
     return tag && !strcmp(tag, "set") && json_array_size(json_array_get(value, 1)) == 0;
 }
 
+/* Controllers of one bridge that are configured and not connected. */
+static bool
+check_connections(struct doctor *doctor, const char *name, const json_t *value,
+                  const json_t *controllers)
+{
+    const json_t *row;
+    char what[64], action[160], list[4096];
+    bool well = true;
+    size_t i, size;
+
+    /* The references are looked for in the text, where one and several look the same. */
+    size = json_dumpb(value, list, sizeof list - 1, 0);
+    if (size >= sizeof list)
+        return true;
+    list[size] = '\0';
+    json_array_foreach(controllers, i, row)
+    {
+        const char *uuid = json_string_value(json_array_get(json_array_get(row, 0), 1));
+        const char *target = json_string_value(json_array_get(row, 1));
+
+        if (!uuid || !target || !json_is_false(json_array_get(row, 2)) || !strstr(list, uuid))
+            continue;
+        well = false;
+        snprintf(what, sizeof what, "bridge %.40s", name);
+        snprintf(action, sizeof action,
+                 "start the controller there, or trivet attach %.40s points it at ours", name);
+        finding(doctor, FINDING_WARN, what, action, "not connected to its controller %.80s",
+                target);
+    }
+    return well;
+}
+
 static void
-check_bridge(struct doctor *doctor, const json_t *row, unsigned *insecure)
+check_bridge(struct doctor *doctor, const json_t *row, const json_t *controllers, unsigned *bad)
 {
     const char *name = json_string_value(json_array_get(row, 0));
     const char *mode = json_string_value(json_array_get(row, 1));
     char what[64], action[160];
 
-    if (!name || set_is_empty(json_array_get(row, 2)) || (mode && !strcmp(mode, "secure")))
+    if (!name || set_is_empty(json_array_get(row, 2)))
         return;
-    ++*insecure;
+    if (!check_connections(doctor, name, json_array_get(row, 2), controllers))
+        ++*bad;
+    if (mode && !strcmp(mode, "secure"))
+        return;
+    ++*bad;
     snprintf(what, sizeof what, "bridge %.40s", name);
     snprintf(action, sizeof action, "ovs-vsctl set-fail-mode %.40s secure, or trivet attach %.40s",
              name, name);
@@ -45,25 +81,31 @@ check_bridge(struct doctor *doctor, const json_t *row, unsigned *insecure)
 void
 doctor_bridges(struct doctor *doctor)
 {
-    /* The shell says 127 when there is no ovs-vsctl; a time-out when the database is not there. */
+    /* Two documents, bridges and controllers. The shell says 127 when there is no ovs-vsctl; a
+     * time-out when the database is not there. */
     FILE *pipe = popen("exec ovs-vsctl --timeout=2 --format=json "
-                       "--columns=name,fail_mode,controller list bridge 2>/dev/null",
+                       "-- --columns=name,fail_mode,controller list bridge "
+                       "-- --columns=_uuid,target,is_connected list controller 2>/dev/null",
                        "re");
-    json_t *answer = NULL, *rows = NULL, *row;
-    unsigned insecure = 0;
+    json_t *answer[2] = {NULL}, *rows = NULL, *controllers = NULL, *row;
+    unsigned bad = 0;
     size_t i;
 
     if (!pipe)
         return;
-    answer = json_loadf(pipe, 0, NULL);
+    for (i = 0; i < 2; i++)
+        answer[i] = json_loadf(pipe, JSON_DISABLE_EOF_CHECK, NULL);
     while (fgetc(pipe) != EOF) /* so that it does not die of a closed pipe */
         continue;
-    if (pclose(pipe) == 0)
-        rows = json_object_get(answer, "data");
-    json_array_foreach(rows, i, row) check_bridge(doctor, row, &insecure);
-    if (rows && !insecure)
+    if (pclose(pipe) == 0) {
+        rows = json_object_get(answer[0], "data");
+        controllers = json_object_get(answer[1], "data");
+    }
+    json_array_foreach(rows, i, row) check_bridge(doctor, row, controllers, &bad);
+    if (rows && !bad)
         finding(doctor, FINDING_OK, "bridges", "",
-                "%zu in Open vSwitch, none with a controller and fail mode standalone",
+                "%zu in Open vSwitch, none without its controller or in fail mode standalone",
                 json_array_size(rows));
-    json_decref(answer);
+    for (i = 0; i < 2; i++)
+        json_decref(answer[i]);
 }

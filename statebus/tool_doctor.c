@@ -188,6 +188,55 @@ is_wanted(const struct doctor *doctor, const char *owner)
     return wanted;
 }
 
+/* Switches that are known and all gone: of an earlier network, or they do not find us any more. */
+static void
+check_switches(struct doctor *doctor, struct sb_reader *reader)
+{
+    unsigned gone = 0, here = 0;
+    char names[256] = "";
+    struct sb_switch row;
+    uint64_t cursor = 0;
+    int got;
+
+    if (!sb_reader_has(reader, SB_T_switch))
+        return;
+    while ((got = sb_read(reader, SB_T_switch, &cursor, &row)) == 1 || got == SB_EBUSY) {
+        size_t used = strlen(names);
+
+        if (got != 1)
+            continue;
+        here += row.state != SB_switch_state_GONE;
+        if (row.state == SB_switch_state_GONE && gone++ < 8)
+            snprintf(names + used, sizeof names - used, " %.20s", row.name);
+    }
+    if (gone && !here)
+        finding(doctor, FINDING_WARN, "switches",
+                "see the bridges below; trivet up --cold forgets switches that will not come back",
+                "no switch is connected, %u gone:%s%s", gone, names, gone > 8 ? " ..." : "");
+}
+
+/* An agent whose veth was deleted sits in a namespace with nothing but lo, and measures nothing. */
+static void
+check_interfaces(struct doctor *doctor, const char *owner, uint32_t pid)
+{
+    char path[64], line[512], action[128];
+    unsigned lines = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%" PRIu32 "/net/dev", pid);
+    file = fopen(path, "re");
+    if (!file)
+        return;
+    while (fgets(line, sizeof line, file))
+        lines++;
+    fclose(file);
+    snprintf(action, sizeof action, "trivet agents --stop %.60s, if its host is gone",
+             owner + strlen("agent."));
+    if (lines <= 3) /* two of heading, and lo */
+        finding(doctor, FINDING_WARN, owner, action,
+                "its network namespace has no interface but lo any more");
+}
+
 static void
 check_owner(struct doctor *doctor, const char *owner)
 {
@@ -236,6 +285,9 @@ check_owner(struct doctor *doctor, const char *owner)
                 sb_phase_text(info.phase));
     check_segment_mode(doctor, owner);
     check_counters(doctor, owner, reader);
+    if (!strncmp(owner, "agent.", strlen("agent.")))
+        check_interfaces(doctor, owner, info.pid);
+    check_switches(doctor, reader);
     if (info.liveness != SB_STALLED)
         check_subscription(doctor, owner, reader);
     sb_reader_close(&reader);

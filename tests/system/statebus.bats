@@ -208,7 +208,7 @@ END
     [ "$status" = 1 ]
 }
 
-@test "doctor warns of bridges that forget their flows without a controller" {
+@test "doctor warns of bridges without their controller, and of those that forget their flows then" {
     command -v ovs-vsctl && ovs-vsctl --timeout=2 show >/dev/null || skip "no Open vSwitch"
     services
     eventually 5 alive
@@ -217,9 +217,16 @@ END
     ovs-vsctl set-fail-mode t-sbd secure
     first=$output
     run statebus doctor
+    ovs-vsctl set-controller t-sbd tcp:127.0.0.1:2 tcp:127.0.0.1:1
+    both=$(statebus doctor)
+    ovs-vsctl del-controller t-sbd
+    none=$(statebus doctor)
     ovs-vsctl del-br t-sbd
     [[ $first == *"warn bridge t-sbd: fail mode is standalone"*"ovs-vsctl set-fail-mode t-sbd secure"* ]]
-    [[ $output != *"bridge t-sbd"* ]]
+    [[ $output != *"bridge t-sbd: fail mode"* ]]
+    [[ $output == *"warn bridge t-sbd: not connected to its controller tcp:127.0.0.1:1; "*"trivet attach t-sbd"* ]]
+    [[ $both == *"controller tcp:127.0.0.1:1;"* && $both == *"controller tcp:127.0.0.1:2;"* ]]
+    [[ $none != *"bridge t-sbd"* ]]
 }
 
 @test "check-config says where a file is wrong" {
