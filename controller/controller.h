@@ -123,9 +123,9 @@ struct ctl_packet {
 /* Packets decided together: their rows are fetched while others are looked at. */
 #define CTL_BATCH 32
 
-    /* ---- worker.c --------------------------------------------------------------------- */
+/* ---- worker.c --------------------------------------------------------------------- */
 
-    struct ctl_counters {
+struct ctl_counters {
     uint64_t packet_ins, flows, packet_outs;
     uint64_t dropped_pressure;  /* answers not sent: the switch does not read */
     uint64_t dropped_pending;   /* packets from ports not yet classified: queue full or too old */

@@ -207,6 +207,7 @@ answered(struct ctl_conn *conn, uint32_t *xid)
 static int
 take_ports(struct ctl_conn *conn, const struct of_multipart *part)
 {
+    static struct sb_log_limit limit;
     struct of_cursor body = {.p = part->body, .left = part->body_size};
     struct of_port port;
     int error;
@@ -215,8 +216,9 @@ take_ports(struct ctl_conn *conn, const struct of_multipart *part)
         struct of_port *more;
 
         if (conn->n_ports == PORTS_MAX) {
-            sb_warning("switch %016lx: more than %d ports, the rest is not used",
-                       conn->features.dpid, PORTS_MAX);
+            if (sb_log_allowed(&limit, 1, NULL))
+                sb_warning("switch %016lx: more than %d ports, the rest is not used",
+                           conn->features.dpid, PORTS_MAX);
             return OF_OK;
         }
         more = realloc(conn->ports, (conn->n_ports + 1) * sizeof(*more));

@@ -101,6 +101,16 @@ remember(struct entry *entry, uint64_t dpid, uint32_t port)
     return true;
 }
 
+/* An edge port that is up, in the snapshot and at this moment. */
+static bool
+is_open(const struct ctl_switch *sw, const struct ctl_net_port *port)
+{
+    const struct ctl_port *now = ctl_graph_port(sw, port->port);
+
+    return port->up && ctl_is_edge(port->type) && now != NULL && now->row.up &&
+           ctl_is_edge(now->row.type);
+}
+
 /* To the edge ports within reach that do not have it yet. */
 static void
 spread(struct ctl_topology *topology, struct entry *entry)
@@ -120,7 +130,7 @@ spread(struct ctl_topology *topology, struct entry *entry)
         for (uint32_t j = 0; j < to->n_ports; j++) {
             const struct ctl_net_port *port = &to->ports[j];
 
-            if (!port->up || !ctl_is_edge(port->type) ||
+            if (!is_open(sw, port) ||
                 (to->dpid == entry->from.dpid && port->port == entry->from.port) ||
                 was_sent(entry, to->dpid, port->port) || !remember(entry, to->dpid, port->port))
                 continue;

@@ -255,16 +255,25 @@ reset_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_port
     topology->next_check_ns = 0;
 }
 
-/* Open vSwitch cannot see an internal port once it was moved into a namespace: it calls it down,
- * with an address of zeros, while packets pass. What it says of such a port counts for nothing. */
+/* Is the port up? Open vSwitch cannot see an internal port any more once it was moved into a
+ * namespace: it calls it down in both ways, with an address of zeros, while packets pass. So what
+ * it says of a port that lost its address like this, or came without, counts for nothing. before:
+ * NULL for a new port. */
 static bool
-is_up(const struct of_port *said)
+is_up(const struct of_port *said, const struct sb_port *before)
 {
-    static const uint8_t unseen[6];
+    static const uint8_t zeros[6];
 
-    return memcmp(said->mac, unseen, 6) == 0 ||
-           (!(said->config & OFPPC_PORT_DOWN) && !(said->state & OFPPS_LINK_DOWN));
+    if (!(said->config & OFPPC_PORT_DOWN) && !(said->state & OFPPS_LINK_DOWN))
+        return true;
+    if (!(said->config & OFPPC_PORT_DOWN) || !(said->state & OFPPS_LINK_DOWN) ||
+        memcmp(said->mac, zeros, 6) != 0)
+        return false;
+    return before == NULL || memcmp(before->mac, zeros, 6) != 0 ||
+           (before->up && (before->config & OFPPC_PORT_DOWN));
 }
+
+static void expire(struct ctl_topology *topology, uint64_t mono, uint64_t age);
 
 /* Ports are limited per switch and in all, so that a peer that invents them fills nothing. */
 static bool
@@ -276,6 +285,8 @@ may_add_port(struct ctl_topology *topology, const struct ctl_switch *sw, uint32_
     sb_table_stats(topology->ports_table, &stats);
     if (number == 0 || number == OFPP_ANY || (number >= OFPP_MAX && number != OFPP_LOCAL))
         return false;
+    if (topology->n_ports >= stats.capacity)
+        expire(topology, sb_mono(), 0); /* those of switches that are gone make room */
     if (sw->n_ports < SWITCH_PORTS_MAX && topology->n_ports < stats.capacity)
         return true;
     if (sb_log_allowed(&limit, 1, NULL))
@@ -304,7 +315,7 @@ apply_port(struct ctl_topology *topology, struct ctl_switch *sw, const struct of
     port->row.config = said->config;
     port->row.state = said->state;
     port->row.speed_kbps = said->speed_kbps;
-    port->row.up = is_up(said);
+    port->row.up = is_up(said, fresh ? NULL : &before);
     memcpy(port->row.mac, said->mac, 6);
     copy_text(port->row.name, sizeof(port->row.name), said->name, sizeof(said->name));
     if (fresh)
@@ -343,6 +354,26 @@ remove_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_por
 
 /* ---- mail ------------------------------------------------------------------------------------ */
 
+/* A switch that comes back owes nobody a frame: what it and its neighbours heard of each other
+ * counts from now on. */
+static void
+count_anew(struct ctl_topology *topology, struct ctl_switch *sw)
+{
+    for (uint32_t i = 0; i < sw->n_ports; i++) {
+        struct ctl_port *port = &sw->ports[i], *end;
+        const struct ctl_switch *from = ctl_graph_switch(topology, port->heard_dpid);
+
+        end = from == NULL ? NULL : ctl_graph_port(from, port->heard_port);
+        port->lldp_count = 0;
+        port->first_lldp_ns = port->next_lldp_ns = 0;
+        port->heard_count = end == NULL ? 0 : end->lldp_count;
+    }
+    for (uint32_t i = 0; i < topology->n_switches; i++)
+        for (uint32_t j = 0; j < topology->switches[i]->n_ports; j++)
+            if (topology->switches[i]->ports[j].heard_dpid == sw->row.dpid)
+                topology->switches[i]->ports[j].heard_count = 0;
+}
+
 void
 ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *mail)
 {
@@ -353,6 +384,8 @@ ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *mail)
 
     if (sw == NULL) {
         sb_table_stats(topology->switches_table, &stats);
+        if (topology->n_switches >= stats.capacity)
+            expire(topology, sb_mono(), 0);
         if (topology->n_switches >= stats.capacity) {
             if (sb_log_allowed(&limit, 1, NULL))
                 sb_error("switch %016lx: not used: %lu switches are known already (config "
@@ -383,15 +416,7 @@ ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *mail)
     }
     for (uint32_t i = 0; i < up->n_ports; i++)
         apply_port(topology, sw, &up->ports[i]);
-    for (uint32_t i = 0; i < sw->n_ports; i++) {
-        /* what its neighbours heard counts from now on; nobody is late because it was away */
-        sw->ports[i].lldp_count = sw->ports[i].heard_count = 0;
-        sw->ports[i].first_lldp_ns = sw->ports[i].next_lldp_ns = 0;
-    }
-    for (uint32_t i = 0; i < topology->n_switches; i++)
-        for (uint32_t j = 0; j < topology->switches[i]->n_ports; j++)
-            if (topology->switches[i]->ports[j].heard_dpid == sw->row.dpid)
-                topology->switches[i]->ports[j].heard_count = 0;
+    count_anew(topology, sw);
     topology->next_check_ns = 0;
     topology->dirty = true;
     write_switch(topology, sw);
@@ -520,8 +545,7 @@ forget_switch(struct ctl_topology *topology, uint32_t index)
 {
     struct ctl_switch *sw = topology->switches[index];
 
-    sb_info("switch %016lx (%s): gone for %u s, forgotten", sw->row.dpid, sw->row.name,
-            (unsigned)(FORGET_NS / SB_SECOND));
+    sb_info("switch %016lx (%s): gone, forgotten", sw->row.dpid, sw->row.name);
     while (sw->n_ports > 0)
         remove_port(topology, sw, &sw->ports[sw->n_ports - 1]);
     for (int64_t slot = -1; (slot = sb_next(topology->links_table, slot)) >= 0;) {
@@ -540,15 +564,21 @@ forget_switch(struct ctl_topology *topology, uint32_t index)
     topology->dirty = true;
 }
 
-void
-ctl_graph_expire(struct ctl_topology *topology, uint64_t mono)
+static void
+expire(struct ctl_topology *topology, uint64_t mono, uint64_t age)
 {
     for (uint32_t i = topology->n_switches; i-- > 0;) {
         const struct ctl_switch *sw = topology->switches[i];
 
-        if (sw->conn == 0 && mono - sw->gone_mono_ns > FORGET_NS)
+        if (sw->conn == 0 && mono - sw->gone_mono_ns >= age)
             forget_switch(topology, i);
     }
+}
+
+void
+ctl_graph_expire(struct ctl_topology *topology, uint64_t mono)
+{
+    expire(topology, mono, FORGET_NS);
 }
 
 void
