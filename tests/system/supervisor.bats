@@ -114,6 +114,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     up
     controller=$(pid_of controller) pcapcheck=$(pid_of pcapcheck)
     trivet restart controller
+    [ "$(state_of controller)" = "running running" ]
     [ "$(pid_of controller)" != "$controller" ]
     [ "$(pid_of pcapcheck)" = "$pcapcheck" ]
     run trivet restart nonsense
