@@ -32,11 +32,13 @@ struct hostile {
 static void
 assert_served(struct hostile *h)
 {
-    uint32_t marker = fake_packet(h->s1, 1, 1, 0, OF_NO_BUFFER);
+    uint32_t marker = 0;
 
-    WAIT(h->net, fake_times(h->s2, marker, 2) == 1);
-    marker = fake_packet(h->s2, 2, 2, 1, OF_NO_BUFFER);
-    WAIT(h->net, fake_times(h->s1, marker, 1) == 1);
+    /* packets for the main thread may be dropped while it is behind: hosts speak again */
+    INSIST(h->net, fake_times(h->s2, marker, 2) == 1,
+           marker = fake_packet(h->s1, 1, 1, 0, OF_NO_BUFFER));
+    INSIST(h->net, fake_times(h->s1, marker, 1) == 1,
+           marker = fake_packet(h->s2, 2, 2, 1, OF_NO_BUFFER));
     assert_true(h->s1->fd >= 0 && h->s2->fd >= 0);
     assert_int_not_equal(h->net->pid, 0);
 }
@@ -329,8 +331,11 @@ forged_hosts(void **state)
     for (uint32_t i = 0; i < 20000; i++) {
         memcpy(frame + 8, &i, 4);
         fake_packet_in(h->s1, 3, frame, sizeof(frame), OF_NO_BUFFER);
-        if (i % 100 == 0)
+        if (i % 100 == 0) {
+            fake_forget(h->s1);
+            fake_forget(h->s2);
             fake_step(h->net);
+        }
     }
     assert_served(h);
 }
@@ -350,8 +355,8 @@ byte_by_byte(void **state)
     for (size_t i = 0; i < sizeof(bytes); i++) {
         assert_int_equal(send(fd, bytes + i, 1, MSG_NOSIGNAL), 1);
         RUN(h->net, 20);
-        assert_served(h);
     }
+    assert_served(h);
     WAIT(h->net, (n = recv(fd, answer, sizeof(answer), MSG_DONTWAIT | MSG_PEEK)) >= 12 &&
                      memcmp(answer + n - 4, "echo", 4) == 0);
     close(fd);

@@ -289,7 +289,8 @@ take_packet_out(struct fake_switch *sw, const uint8_t *m, unsigned number)
     out.size = message.data_size;
     if (message.data_size >= 4)
         memcpy(&out.marker, message.data + message.data_size - 4, 4);
-    sw->outs = realloc(sw->outs, (sw->n_outs + 1) * sizeof(*sw->outs));
+    if ((sw->n_outs & (sw->n_outs - 1)) == 0) /* doubled when full */
+        sw->outs = realloc(sw->outs, (sw->n_outs == 0 ? 1 : sw->n_outs * 2) * sizeof(*sw->outs));
     assert_non_null(sw->outs);
     sw->outs[sw->n_outs++] = out;
 }
