@@ -289,7 +289,15 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     trivet detach t-mine
     ovs-vsctl set-controller t-mine tcp:127.0.0.1:16753
     run trivet up
-    [[ $output == *"t-mine looks for its controller at tcp:127.0.0.1:16753, where nobody listens; ours is at tcp:127.0.0.1:16754"* ]]
+    [[ $output == *"a controller at tcp:127.0.0.1:16753, where nobody listens; ours is at tcp:127.0.0.1:16754: trivet attach t-mine"* ]]
+    ovs-vsctl set-controller t-mine tcp:127.0.0.1:16755
+    python3 -c 'import socket, time; s = socket.socket(); s.bind(("127.0.0.1", 16755)); s.listen(); time.sleep(60)' 3>&- &
+    other=$!
+    eventually 5 eval 'ss -Hltn "sport = :16755" | grep -q .'
+    run trivet up
+    kill $other
+    [[ $output == *"another controller, tcp:127.0.0.1:16755 of python3 (pid $other)"*": t-mine"* && $output != *"attach t-mine"* ]]
+    ovs-vsctl set-controller t-mine tcp:127.0.0.1:16753
     trivet attach t-mine
     run trivet down
     [[ $output == *"stay secure"*": t-mine; trivet detach"* ]]
