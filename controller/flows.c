@@ -525,7 +525,8 @@ delete_row(struct ctl_worker *worker, int64_t slot)
     const struct sb_flow *row = sb_peek(worker->flow, slot);
     struct ctl_conn *conn = ctl_worker_conn(worker, row->dpid);
 
-    if (conn != NULL && conn->state == CTL_READY)
+    /* also while it connects: its rules may have been read back already */
+    if (conn != NULL && conn->registered)
         send_row(conn, row, OFPFC_DELETE_STRICT, OF_NO_BUFFER);
     sb_remove(worker->flow, slot);
 }

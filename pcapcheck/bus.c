@@ -258,7 +258,7 @@ pc_bus_event(struct pc_bus *bus, enum sb_event_kind kind, enum sb_severity sever
         row.dpid = point->dpid;
         row.port = point->port;
     }
-    snprintf(row.text, sizeof row.text, "%s", text);
+    snprintf(row.text, sizeof row.text, "%.*s", (int)sizeof row.text - 1, text);
     sb_append(bus->event, &row);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * controller_fuzz.c - libFuzzer target of what the controller reads inside a packet-in: the Ethernet
- * frame, as the decision path parses it.
+ * controller_fuzz.c - libFuzzer target of what the controller reads inside a packet-in: the
+ * Ethernet frame, as the decision path parses it.
  */
 #include "frame.h"
 
