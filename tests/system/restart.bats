@@ -2,7 +2,7 @@
 # Kill any service at any instant: traffic goes on, its state is there again within a second.
 load helper
 
-setup_file() { network pod shortest && trivet agents && pingall; }
+setup_file() { export BATS_TEST_TIMEOUT=300; network pod shortest && trivet agents && pingall; }
 teardown_file() { finish; }
 
 ready_again() { [ "$(pid_of "$1")" != "$2" ] && [ "$(state_of "$1")" = 'running running' ]; }
@@ -84,13 +84,16 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
 
 @test "all services killed ten times under traffic" {
     full_only
-    in_host h1 ping -i 0.01 -w 60 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
+    declare -A pid
+    in_host h1 ping -i 0.01 -w 290 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
     ping=$!
     for i in 1 2 3 4 5 6 7 8 9 10; do
         for service in controller pcapcheck agent.t-h1; do
-            pid=$(pid_of $service)
-            kill -9 "$pid"
-            eventually 12 ready_again $service "$pid"
+            pid[$service]=$(pid_of $service)
+            kill -9 "${pid[$service]}"
+        done
+        for service in controller pcapcheck agent.t-h1; do # the backoff grows to 8 s
+            eventually 15 ready_again $service "${pid[$service]}"
         done
     done
     kill -INT $ping
