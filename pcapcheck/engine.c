@@ -516,17 +516,6 @@ pc_time_text(uint64_t ns, char *ret, size_t size)
     return ret;
 }
 
-static void
-ip_text(const uint8_t ip[16], char *ret, socklen_t size)
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-    if (memcmp(ip, mapped, 12) == 0)
-        inet_ntop(AF_INET, ip + 12, ret, size);
-    else
-        inet_ntop(AF_INET6, ip, ret, size);
-}
-
 char *
 pc_trip_text(const struct pc_engine *e, const struct pc_trip *trip, char *ret, size_t size)
 {
@@ -539,8 +528,8 @@ pc_trip_text(const struct pc_engine *e, const struct pc_trip *trip, char *ret, s
                  m->eth_src[2], m->eth_src[3], m->eth_src[4], m->eth_src[5], m->eth_type);
         return ret;
     }
-    ip_text(m->ip_src, a, sizeof a);
-    ip_text(m->ip_dst, b, sizeof b);
+    pc_ip_text(m->ip_src, a, sizeof a);
+    pc_ip_text(m->ip_dst, b, sizeof b);
     if (m->l4_src || m->l4_dst)
         snprintf(ret, size, "%s:%u>%s:%u/%u", a, m->l4_src, b, m->l4_dst, m->ip_proto);
     else

@@ -457,15 +457,15 @@ pc_net_change(struct pc_net *net, enum sb_table_id table, const void *row, const
     }
 }
 
-static void
-ip_text(const uint8_t ip[16], char *ret, socklen_t size)
+void
+pc_ip_text(const uint8_t ip[16], char *ret, size_t size)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
     if (memcmp(ip, mapped, 12) == 0)
-        inet_ntop(AF_INET, ip + 12, ret, size);
+        inet_ntop(AF_INET, ip + 12, ret, (socklen_t)size);
     else
-        inet_ntop(AF_INET6, ip, ret, size);
+        inet_ntop(AF_INET6, ip, ret, (socklen_t)size);
 }
 
 char *
@@ -487,9 +487,9 @@ pc_flow_text(const struct sb_flow *row, char *ret, size_t size)
         PUT("vlan %u ", row->vlan);
     if (f & (SB_MATCH_IP_SRC | SB_MATCH_IP_DST)) {
         if (f & SB_MATCH_IP_SRC)
-            ip_text(row->ip_src, a, sizeof a);
+            pc_ip_text(row->ip_src, a, sizeof a);
         if (f & SB_MATCH_IP_DST)
-            ip_text(row->ip_dst, b, sizeof b);
+            pc_ip_text(row->ip_dst, b, sizeof b);
         PUT("%s>%s ", a, b);
     } else if (f & (SB_MATCH_ETH_SRC | SB_MATCH_ETH_DST)) {
         const uint8_t *s = row->eth_src, *d = row->eth_dst;

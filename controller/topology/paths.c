@@ -141,11 +141,3 @@ fail:
     ctl_net_release(net);
     return NULL;
 }
-
-bool
-ctl_net_reaches(const struct ctl_net *net, uint64_t from, uint64_t to)
-{
-    int32_t a = ctl_net_find(net, from), b = ctl_net_find(net, to);
-
-    return a >= 0 && b >= 0 && net->switches[a].component == net->switches[b].component;
-}

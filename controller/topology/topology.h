@@ -112,8 +112,6 @@ void ctl_hosts_port_lost(struct ctl_topology *topology, uint64_t dpid, uint32_t 
 
 /* paths.c */
 struct ctl_net *ctl_net_build(struct ctl_topology *topology);
-/* Is the snapshot's switch in the same component? Both ready. */
-bool ctl_net_reaches(const struct ctl_net *net, uint64_t from, uint64_t to);
 
 /* flood.c */
 struct ctl_flood *ctl_flood_new(void);
