@@ -303,7 +303,7 @@ extern const struct pc_check *const pc_checks[];
 void pc_verdicts(struct pc_engine *e, pc_verdict_fn *each, void *arg);
 
 /* shared by the checks (engine.c) */
-/* An address as the bus has it, IPv4 in its usual form; size of at least INET6_ADDRSTRLEN (net.c) */
+/* An address, IPv4 in its usual form; size of at least INET6_ADDRSTRLEN (net.c) */
 void pc_ip_text(const uint8_t ip[16], char *ret, size_t size);
 /* "10.0.0.1>10.0.0.2 icmp" of a journey */
 char *pc_trip_text(const struct pc_engine *e, const struct pc_trip *trip, char *ret, size_t size);
