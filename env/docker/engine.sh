@@ -15,7 +15,14 @@ docker_engine_start() {
     ! docker info >/dev/null 2>&1 || return 0
     echo "docker: starting dockerd" >&2
     # The default bridge needs iptables; everything else of it may be missing in a nested machine.
-    setsid dockerd </dev/null >/var/log/trivet-dockerd.log 2>&1 3>&- &
+    # Descriptors of a test runner must not live on in it.
+    (
+        for fd in "/proc/$BASHPID/fd"/*; do
+            fd=${fd##*/}
+            ((fd < 3)) || eval "exec $fd>&-"
+        done
+        exec setsid dockerd </dev/null >/var/log/trivet-dockerd.log 2>&1
+    ) &
     DOCKERD_STARTED=$!
     for ((i = 0; i < 150; i++)); do
         ! docker info >/dev/null 2>&1 || return 0

@@ -48,6 +48,17 @@ usage_error() {
     exit 2
 }
 
+# Runs a command that leaves daemons behind without the caller's descriptors: who waits for the end of
+# a pipe (a test runner, CI) would wait for the daemons.
+without_descriptors() (
+    local fd
+    for fd in "/proc/$BASHPID/fd"/*; do
+        fd=${fd##*/}
+        ((fd < 3)) || eval "exec $fd>&-"
+    done
+    exec "$@"
+)
+
 # Starts Open vSwitch when it does not run: by systemd where there is one, else by its own script.
 ovs_start() {
     [ "$(id -u)" = 0 ] || die "needs root: run it with sudo"
@@ -66,7 +77,7 @@ ovs_start() {
     if [ -d /run/systemd/system ]; then
         systemctl start openvswitch-switch >"$log" 2>&1 || true
     else
-        "$OVS_CTL" --system-id=random start </dev/null >"$log" 2>&1 || true
+        without_descriptors "$OVS_CTL" --system-id=random start </dev/null >"$log" 2>&1 || true
     fi
     if ! ovs-vsctl --timeout=10 show >/dev/null 2>&1; then
         cat "$log" >&2

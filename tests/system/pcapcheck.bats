@@ -24,8 +24,8 @@ setup_file() {
     FAKE=$PCT_BUILD/tests/pc-fake-controller
     PCT_DIR=$BATS_FILE_TMPDIR
     mkdir -p "$PCT_DIR/run"
-    pidof ovs-vswitchd >/dev/null ||
-        /usr/share/openvswitch/scripts/ovs-ctl --system-id=random start 3>&- >/dev/null 2>&1
+    # shellcheck source=../../env/topology/lib.sh
+    (topology_script=pcapcheck.bats && . "$ROOT/env/topology/lib.sh" && ovs_start)
     pct_clean
     for i in 1 2; do
         ovs-vsctl --may-exist add-br pct-s$i -- set bridge pct-s$i datapath_type=netdev \
@@ -227,7 +227,7 @@ assert len(r) == 1, rows
 r = r[0]
 assert r["ip_a"] == "10.77.0.1" and r["ip_b"] == "10.77.0.2", r
 assert r["points"] == "pct-s1-h>pct-s1-s2>pct-s2-h", r
-assert r["verdict"] == "pass" and r["packets_ab"] >= 90 and r["packets_ba"] >= 90, r
+assert r["verdict"] == "pass" and r["packets_ab"] >= 50 and r["packets_ba"] >= 50, r
 assert r["cookie_ab"] == "00000000000000a1" and r["cookie_ba"] == "00000000000000a2", r
 assert r["decision_ab"] == "shortest -> pct-s1-s2", r
 PY

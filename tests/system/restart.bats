@@ -85,7 +85,7 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
 @test "all services killed ten times under traffic" {
     full_only
     declare -A pid
-    in_host h1 ping -i 0.01 -w 290 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
+    ip netns exec t-h1 ping -i 0.01 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" 3>&- & # not in_host: $! is ping
     ping=$!
     for i in 1 2 3 4 5 6 7 8 9 10; do
         for service in controller pcapcheck agent.t-h1; do

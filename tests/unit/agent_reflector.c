@@ -248,11 +248,12 @@ warm_up(struct ag_socket *sock)
 {
     union ag_address self;
     char message[AG_MESSAGE_MAX];
+    uint64_t deadline = sb_mono() + 5 * SB_SECOND;
 
     if (ag_socket_open(sock, AF_INET, 0, message) != 0 ||
         ag_address_parse(&self, "127.0.0.1", ag_socket_port(sock), false, message) != 0)
         return -1;
-    for (int i = 0; i < 200; i++) {
+    while (sb_mono() < deadline) {
         struct pollfd fd = {.fd = sock->so_fd, .events = POLLIN};
         struct ag_packet packet = {0};
         struct ag_tx_stamp stamp;
