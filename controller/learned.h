@@ -14,12 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <trivet/statebus.h>
-
-#define CTL_LEARNED_WAYS 4 /* entries of one cache line: where a hash may lie */
-#define CTL_LEARNED_MAX (1u << 18)
 
 struct ctl_learned_entry {
     uint64_t key;    /* 0: none */
@@ -28,9 +24,11 @@ struct ctl_learned_entry {
 };
 
 struct ctl_learned {
-    struct ctl_learned_entry *entries; /* owned */
-    uint64_t mask;                     /* lines - 1 */
+    struct ctl_learned_entry *entries; /* owned; direct-mapped */
+    uint64_t mask;                     /* entries - 1 */
 };
+
+#define CTL_LEARNED_MAX (1u << 18)
 
 /* False: out of memory. */
 static inline bool
@@ -40,12 +38,10 @@ ctl_learned_init(struct ctl_learned *learned, const struct sb_table *mac)
     uint64_t n = 1024;
 
     sb_table_stats(mac, &stats);
-    while (n < stats.capacity / 2 && n < CTL_LEARNED_MAX)
+    while (n < stats.capacity && n < CTL_LEARNED_MAX)
         n *= 2;
-    learned->mask = n / CTL_LEARNED_WAYS - 1;
-    learned->entries = aligned_alloc(64, n * sizeof(*learned->entries));
-    if (learned->entries != NULL)
-        memset(learned->entries, 0, n * sizeof(*learned->entries));
+    learned->mask = n - 1;
+    learned->entries = calloc(n, sizeof(*learned->entries));
     return learned->entries != NULL;
 }
 
@@ -56,41 +52,26 @@ ctl_learned_key(const struct sb_table *mac, uint64_t hash)
 }
 
 static inline struct ctl_learned_entry *
-ctl_learned_line(const struct ctl_learned *learned, uint64_t hash)
+ctl_learned_at(const struct ctl_learned *learned, uint64_t hash)
 {
-    return &learned->entries[(hash >> 20 & learned->mask) * CTL_LEARNED_WAYS];
+    return &learned->entries[hash >> 20 & learned->mask];
 }
 
 /* The entry of a hash, or NULL: ask the table. */
 static inline const struct ctl_learned_entry *
 ctl_learned_find(const struct ctl_learned *learned, const struct sb_table *mac, uint64_t hash)
 {
-    const struct ctl_learned_entry *line = ctl_learned_line(learned, hash);
-    uint64_t key = ctl_learned_key(mac, hash);
+    const struct ctl_learned_entry *entry = ctl_learned_at(learned, hash);
 
-    for (unsigned i = 0; i < CTL_LEARNED_WAYS; i++)
-        if (line[i].key == key)
-            return &line[i];
-    return NULL;
+    return entry->key == ctl_learned_key(mac, hash) ? entry : NULL;
 }
 
-/* In a full line the place of another goes, which one is up to the hash. */
 static inline void
 ctl_learned_set(struct ctl_learned *learned, const struct sb_table *mac, uint64_t hash,
                 uint32_t port, uint64_t last_ns)
 {
-    struct ctl_learned_entry *line = ctl_learned_line(learned, hash);
-    uint64_t key = ctl_learned_key(mac, hash);
-    unsigned at = (unsigned)(hash >> 60) % CTL_LEARNED_WAYS;
-
-    for (unsigned i = CTL_LEARNED_WAYS; i-- > 0;)
-        if (line[i].key == 0)
-            at = i;
-    for (unsigned i = 0; i < CTL_LEARNED_WAYS; i++)
-        if (line[i].key == key)
-            at = i;
-    line[at] =
-        (struct ctl_learned_entry){.key = key, .port = port, .last_t = (uint32_t)(last_ns >> 20)};
+    *ctl_learned_at(learned, hash) = (struct ctl_learned_entry){
+        .key = ctl_learned_key(mac, hash), .port = port, .last_t = (uint32_t)(last_ns >> 20)};
 }
 
 #endif

@@ -34,7 +34,7 @@ ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet, uns
         memcpy(key.mac, packet->frame.dst, 6);
         packet->hash[1] = sb_hash(worker->mac, &key);
         for (int i = 0; i < 2; i++)
-            __builtin_prefetch(ctl_learned_line(&worker->learned, packet->hash[i]));
+            __builtin_prefetch(ctl_learned_at(&worker->learned, packet->hash[i]));
     } else {
         for (int i = 0; i < 2; i++)
             if (ctl_learned_find(&worker->learned, worker->mac, packet->hash[i]) == NULL)
