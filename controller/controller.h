@@ -21,7 +21,6 @@
 #include <trivet/statebus.h>
 
 #include "frame.h"
-#include "learned.h"
 #include "mailbox.h"
 #include "net.h"
 
@@ -168,7 +167,6 @@ struct ctl_worker {
     struct ctl_mailbox mailbox;
 
     struct sb_table *mac, *flow, *decision; /* borrowed: this worker's shards */
-    struct ctl_learned learned;             /* digest of mac */
     struct ctl_net *net;                    /* shared: released when replaced */
 
     struct ctl_conn *conns;    /* list of all connections */

@@ -426,8 +426,8 @@ ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->now_ns = sb_now();
     worker->mono_ns = sb_mono();
-    if (worker->policy == NULL || !ctl_learned_init(&worker->learned, worker->mac) ||
-        worker->by_dpid == NULL || worker->hosts == NULL || worker->rx == NULL || worker->epoll < 0)
+    if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
+        worker->rx == NULL || worker->epoll < 0)
         return -1;
     /* the mailbox was set up before, so that mail could be posted already */
     if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event) < 0)
@@ -448,6 +448,5 @@ ctl_worker_join(struct ctl_worker *worker)
     close(worker->epoll);
     free(worker->by_dpid);
     free(worker->hosts);
-    free(worker->learned.entries);
     free(worker->rx);
 }

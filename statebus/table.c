@@ -222,12 +222,6 @@ sb_generation(const struct sb_table *table, int64_t slot)
     return (uint16_t)((sb_table_slot(table, (uint64_t)slot)->meta >> 48) + table->seed[0]);
 }
 
-uint64_t
-sb_left(const struct sb_table *table)
-{
-    return table->shard->removed + table->shard->evicted;
-}
-
 /* ---- writing ----------------------------------------------------------------------- */
 
 #define COUNT(table, counter) sb_store(&(table)->shard->counter, (table)->shard->counter + 1)

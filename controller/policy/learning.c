@@ -14,7 +14,6 @@
 #define PRIORITY 10
 #define IDLE_S 60
 #define REFRESH_NS SB_SECOND /* last_ns is written at most this often */
-#define REFRESH_T (uint32_t)(REFRESH_NS >> 20)
 
 static void
 mac_key(struct sb_mac *ret, const struct ctl_packet *packet, const uint8_t *mac)
@@ -33,67 +32,39 @@ ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet, uns
         packet->hash[0] = sb_hash(worker->mac, &key);
         memcpy(key.mac, packet->frame.dst, 6);
         packet->hash[1] = sb_hash(worker->mac, &key);
-        for (int i = 0; i < 2; i++)
-            __builtin_prefetch(ctl_learned_at(&worker->learned, packet->hash[i]));
+        sb_prefetch(worker->mac, packet->hash[0]);
+        sb_prefetch(worker->mac, packet->hash[1]);
     } else {
-        for (int i = 0; i < 2; i++)
-            if (ctl_learned_find(&worker->learned, worker->mac, packet->hash[i]) == NULL)
-                sb_prefetch(worker->mac, packet->hash[i]);
-    }
-}
-
-/* Row of an address in the table itself; what is found there goes into the digest. */
-static const struct sb_mac *
-ask_table(struct ctl_worker *worker, const struct sb_mac *key, uint64_t hash)
-{
-    const struct sb_mac *row = sb_peek(worker->mac, sb_find_hashed(worker->mac, key, hash));
-
-    if (row != NULL)
-        ctl_learned_set(&worker->learned, worker->mac, hash, row->port, row->last_ns);
-    return row;
-}
-
-static void
-learn_source(struct ctl_worker *worker, const struct ctl_packet *packet)
-{
-    uint64_t hash = packet->hash[0];
-    const struct ctl_learned_entry *known = ctl_learned_find(&worker->learned, worker->mac, hash);
-    const struct sb_mac *row;
-    struct sb_mac key;
-
-    if (known != NULL && known->port == packet->in_port &&
-        (uint32_t)(worker->now_ns >> 20) - known->last_t <= REFRESH_T)
-        return;
-    mac_key(&key, packet, packet->frame.src);
-    row = ask_table(worker, &key, hash);
-    if (row == NULL || row->port != packet->in_port || worker->now_ns - row->last_ns > REFRESH_NS) {
-        key.first_ns = row == NULL ? worker->now_ns : row->first_ns;
-        key.last_ns = worker->now_ns;
-        key.port = packet->in_port;
-        key.moves = row == NULL ? 0 : row->moves + (row->port != packet->in_port);
-        if (sb_put_hashed(worker->mac, &key, hash) >= 0)
-            ctl_learned_set(&worker->learned, worker->mac, hash, key.port, key.last_ns);
-        if (ctl_is_edge(packet->port->type))
-            ctl_host_seen(worker, packet->conn, packet->in_port, &packet->frame);
+        packet->slot[0] = sb_prefetch_row(worker->mac, packet->hash[0]);
+        packet->slot[1] = sb_prefetch_row(worker->mac, packet->hash[1]);
     }
 }
 
 uint32_t
 ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
 {
-    const struct ctl_learned_entry *known;
+    const struct ctl_frame *frame = &packet->frame;
     const struct sb_mac *row;
     struct sb_mac key;
+    int64_t slot;
 
-    learn_source(worker, packet);
-    if (packet->frame.group)
+    mac_key(&key, packet, frame->src);
+    slot = sb_find_at(worker->mac, &key, packet->hash[0], packet->slot[0]);
+    row = slot < 0 ? NULL : sb_peek(worker->mac, slot);
+    if (row == NULL || row->port != packet->in_port || worker->now_ns - row->last_ns > REFRESH_NS) {
+        key.first_ns = row == NULL ? worker->now_ns : row->first_ns;
+        key.last_ns = worker->now_ns;
+        key.port = packet->in_port;
+        key.moves = row == NULL ? 0 : row->moves + (row->port != packet->in_port);
+        sb_put_hashed(worker->mac, &key, packet->hash[0]);
+        if (ctl_is_edge(packet->port->type))
+            ctl_host_seen(worker, packet->conn, packet->in_port, frame);
+    }
+    if (frame->group)
         return 0;
-    known = ctl_learned_find(&worker->learned, worker->mac, packet->hash[1]);
-    if (known != NULL)
-        return known->port;
-    mac_key(&key, packet, packet->frame.dst);
-    row = ask_table(worker, &key, packet->hash[1]);
-    return row == NULL ? 0 : row->port;
+    memcpy(key.mac, frame->dst, 6);
+    slot = sb_find_at(worker->mac, &key, packet->hash[1], packet->slot[1]);
+    return slot < 0 ? 0 : ((const struct sb_mac *)sb_peek(worker->mac, slot))->port;
 }
 
 void

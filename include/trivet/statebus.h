@@ -201,8 +201,6 @@ int sb_write(struct sb_table *table, int64_t slot, const void *row);
 int sb_remove(struct sb_table *table, int64_t slot);
 /* How often the slot was given to a new key, modulo 2^16: makes cookies of reused slots differ. */
 uint16_t sb_generation(const struct sb_table *table, int64_t slot);
-/* How many rows have left this shard, removed or evicted: while it stands, what was found is there. */
-uint64_t sb_left(const struct sb_table *table);
 /* The slot sb_put() would use for a new key: lets a row carry its own slot and generation
  * (generation of that slot after the insert is sb_generation() + 1). SB_EFULL if refused; may be
  * the slot of a row that the put will evict. */
