@@ -5,10 +5,12 @@
  */
 #include "statebus_fixture.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 const char *
@@ -96,4 +98,52 @@ fixture_random(uint64_t *state)
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
+}
+
+struct sb_mac
+fixture_mac(uint64_t n, uint64_t version)
+{
+    struct sb_mac row = {.dpid = n % 7, .vlan = (uint16_t)(n % 3)};
+
+    memcpy(row.mac, &n, sizeof row.mac);
+    row.first_ns = n * 1000003 + version;
+    row.last_ns = version;
+    row.port = (uint32_t)(n ^ version);
+    row.moves = (uint32_t)(n * 31 + version * 17);
+    return row;
+}
+
+void
+fixture_assert_mac(const struct sb_mac *row)
+{
+    uint64_t n = 0;
+    struct sb_mac expected;
+
+    memcpy(&n, row->mac, sizeof row->mac);
+    expected = fixture_mac(n, row->last_ns);
+    assert_memory_equal(row, &expected, sizeof expected);
+}
+
+void *
+fixture_map(const char *owner, size_t *ret_size)
+{
+    char path[256];
+    struct stat st;
+    void *base;
+    int fd;
+
+    fixture_path(owner, "", path, sizeof path);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0 && fstat(fd, &st) == 0);
+    base = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(base != MAP_FAILED);
+    close(fd);
+    *ret_size = (size_t)st.st_size;
+    return base;
+}
+
+void
+fixture_path(const char *owner, const char *suffix, char *ret, size_t size)
+{
+    snprintf(ret, size, "/dev/shm/trivet.%s.%s%s", fixture_instance(), owner, suffix);
 }

@@ -21,6 +21,12 @@ int fixture_teardown(void **state);
 struct sb_owner *fixture_open(const char *owner, enum sb_table_id id, uint32_t capacity,
                               uint16_t shards, bool publish);
 struct sb_reader *fixture_reader(const char *owner);
+/* The file of an owner's segment, with a suffix; and the whole of it, mapped writable. */
+void fixture_path(const char *owner, const char *suffix, char *ret, size_t size);
+void *fixture_map(const char *owner, size_t *ret_size);
+/* A mac row whose bytes all follow from its number and version, so that a torn one shows. */
+struct sb_mac fixture_mac(uint64_t n, uint64_t version);
+void fixture_assert_mac(const struct sb_mac *row);
 /* A deterministic random number. */
 uint64_t fixture_random(uint64_t *state);
 
