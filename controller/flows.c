@@ -463,7 +463,7 @@ ctl_flow_doubt(struct ctl_conn *conn)
             continue;
         doubted = *row;
         doubted.state = SB_flow_state_RESTORED;
-        sb_write(worker->flow, slot, &doubted);
+        sb_amend(worker->flow, slot, &doubted);
     }
 }
 

@@ -172,7 +172,7 @@ mark_restored(struct ctl_app *app)
             if (sb_get(flows, slot, &row) != SB_OK)
                 continue;
             row.state = SB_flow_state_RESTORED;
-            sb_write(flows, slot, &row);
+            sb_amend(flows, slot, &row);
         }
     }
 }

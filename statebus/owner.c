@@ -302,6 +302,9 @@ sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char 
     error = take_segment(owner, config, message, remark);
     if (error < 0)
         goto fail;
+    for (unsigned i = 0; i < owner->map.n_tables; i++)
+        for (unsigned s = 0; s < owner->map.dir[i].shards; s++)
+            sb_table_begin(&owner->shards[i][s]);
     do {
         if (getrandom(&owner->incarnation, sizeof owner->incarnation, 0) < 0)
             owner->incarnation = sb_now();

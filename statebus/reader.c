@@ -4,7 +4,9 @@
  *
  * The mapping's geometry is checked when it is opened (segment.c) and kept in private memory; what
  * changes afterwards (words, tags, heads, counters) is only ever used as data, or masked, so
- * nothing in the segment can lead a reader out of it or keep it busy.
+ * nothing in the segment can lead a reader out of it or keep it busy. Rows that no owner writes are
+ * passed over and counted; flipped bits that leave a row as an owner might have written it cannot
+ * be told.
  */
 #include "reader.h"
 #include "table.h"
@@ -20,6 +22,8 @@ struct sb_reader {
     char instance[40], owner[SB_OWNER_MAX];
     struct sb_map map;
     uint64_t incarnation; /* at open */
+    uint64_t damaged;     /* rows and records passed over since it was opened */
+    bool restored;        /* the row last returned was not confirmed yet */
 };
 
 /* ---- open and close ----------------------------------------------------------------- */
@@ -92,6 +96,7 @@ sb_reader_info(struct sb_reader *reader, struct sb_segment_info *ret)
         .abi_major = SB_ABI_MAJOR, /* others are refused at open */
         .abi_minor = SB_ABI_MINOR,
         .phase = (enum sb_phase)sb_load_acquire(&header->phase),
+        .damaged = reader->damaged,
     };
     int held;
 
@@ -158,8 +163,46 @@ slot_of(const struct sb_dir *dir, const struct sb_shard *shard, uint64_t slot)
                                     slot * dir->stride);
 }
 
+/* Is this a slot of the row's key? */
+static bool
+at_home(const struct sb_reader *reader, int index, uint64_t slot, uint32_t tag, const void *row)
+{
+    size_t key_size = sb_table_info(reader->map.ids[index])->key_size;
+    struct sb_home home = sb_home_of(sb_key_hash(reader->map.header->seed, row, key_size),
+                                     reader->map.dir[index].slots / SB_BUCKET);
+
+    return tag == home.tag &&
+           (slot / SB_BUCKET == home.bucket[0] || slot / SB_BUCKET == home.bucket[1]);
+}
+
+/* Reads a slot and passes over what no owner writes: a row in a bucket that is none of its key's or
+ * under another tag (key: the one that led here, else NULL), a sequence or a column out of range.
+ * 1, 0 if there is no such row, SB_EBUSY. */
 static int
-read_hash(const struct sb_reader *reader, int index, uint64_t *cursor, void *ret_row)
+read_slot(struct sb_reader *reader, int index, const struct sb_shard *shard, uint64_t slot,
+          const void *key, void *ret_row)
+{
+    const struct sb_dir *dir = &reader->map.dir[index];
+    enum sb_table_id id = reader->map.ids[index];
+    struct sb_seen seen;
+    int got = sb_slot_read(slot_of(dir, shard, slot), (const uint32_t *)(shard + 1) + slot,
+                           dir->row_size / 8u, ret_row, &seen);
+
+    if (got != 1)
+        return got;
+    if (key && memcmp(ret_row, key, sb_table_info(id)->key_size) != 0)
+        return 0;
+    if (seen.word >> 1 == 0 || seen.word >> 1 >= SB_SEQ_MAX || !sb_row_valid(id, ret_row) ||
+        (!key && !at_home(reader, index, slot, seen.tag, ret_row))) {
+        reader->damaged++;
+        return 0;
+    }
+    reader->restored = sb_is_restored(seen.meta, sb_load(&shard->epoch));
+    return 1;
+}
+
+static int
+read_hash(struct sb_reader *reader, int index, uint64_t *cursor, void *ret_row)
 {
     const struct sb_dir *dir = &reader->map.dir[index];
     uint64_t end = (uint64_t)dir->slots * dir->shards;
@@ -168,7 +211,7 @@ read_hash(const struct sb_reader *reader, int index, uint64_t *cursor, void *ret
         uint64_t i = (*cursor)++;
         const struct sb_shard *shard =
             sb_map_shard(&reader->map, index, (unsigned)(i / dir->slots));
-        int got = sb_slot_read(slot_of(dir, shard, i % dir->slots), dir->row_size / 8u, ret_row);
+        int got = read_slot(reader, index, shard, i % dir->slots, NULL, ret_row);
 
         if (got)
             return got;
@@ -177,8 +220,8 @@ read_hash(const struct sb_reader *reader, int index, uint64_t *cursor, void *ret
 }
 
 static int
-lookup_in(const struct sb_reader *reader, int index, unsigned shard_index, const void *key,
-          size_t key_size, uint64_t hash, void *ret_row)
+lookup_in(struct sb_reader *reader, int index, unsigned shard_index, const void *key, uint64_t hash,
+          void *ret_row)
 {
     const struct sb_dir *dir = &reader->map.dir[index];
     const struct sb_shard *shard = sb_map_shard(&reader->map, index, shard_index);
@@ -196,8 +239,8 @@ lookup_in(const struct sb_reader *reader, int index, unsigned shard_index, const
             if (sb_load(&tags[i]) != home.tag)
                 continue;
             sb_prefetch_slot(slot_of(dir, shard, i), dir->stride);
-            got = sb_slot_read(slot_of(dir, shard, i), dir->row_size / 8u, ret_row);
-            if (got == 1 && memcmp(ret_row, key, key_size) == 0)
+            got = read_slot(reader, index, shard, i, key, ret_row);
+            if (got == 1)
                 return 1;
             if (got < 0)
                 ret = got; /* it may have been the one */
@@ -218,10 +261,11 @@ sb_lookup(struct sb_reader *reader, enum sb_table_id id, const void *key, void *
         return SB_ENONE;
     if (info->kind != SB_HASH)
         return SB_EINVAL;
+    reader->restored = false;
     hash = sb_key_hash(reader->map.header->seed, key, info->key_size);
     shards = reader->map.dir[index].shards;
     for (unsigned s = 0; s < shards; s++) {
-        int got = lookup_in(reader, index, s, key, info->key_size, hash, ret_row);
+        int got = lookup_in(reader, index, s, key, hash, ret_row);
 
         if (got == 1)
             return 1;
@@ -231,14 +275,22 @@ sb_lookup(struct sb_reader *reader, enum sb_table_id id, const void *key, void *
     return ret;
 }
 
+bool
+sb_reader_restored(const struct sb_reader *reader)
+{
+    return reader->restored;
+}
+
 /* ---- rings -------------------------------------------------------------------------------- */
 
 /* The next record at or behind *position; *ret_lost counts those that were overwritten. 1, 0, or
  * SB_ECORRUPT. */
 static int
-follow(const struct sb_dir *dir, const struct sb_shard *shard, uint64_t *position, void *ret_row,
+follow(struct sb_reader *reader, int index, unsigned shard_index, uint64_t *position, void *ret_row,
        uint64_t *ret_lost)
 {
+    const struct sb_dir *dir = &reader->map.dir[index];
+    const struct sb_shard *shard = sb_map_shard(&reader->map, index, shard_index);
     uint64_t first, head;
 
     /* Each turn either ends or skips what was overwritten; a writer that laps us all the time
@@ -255,18 +307,20 @@ follow(const struct sb_dir *dir, const struct sb_shard *shard, uint64_t *positio
         }
         if (*position == head)
             return 0;
-        if (sb_ring_read(dir, shard, *position, ret_row) == 1) {
-            ++*position;
+        if (sb_ring_read(dir, shard, (*position)++, ret_row) != 1) {
+            ++*ret_lost; /* overwritten while we looked, or lost with a killed writer */
+        } else if (sb_row_valid(reader->map.ids[index], ret_row)) {
             return 1;
+        } else {
+            reader->damaged++;
+            ++*ret_lost;
         }
-        ++*position; /* overwritten while we looked, or lost with a killed writer */
-        ++*ret_lost;
     }
     return 0;
 }
 
 static int
-read_ring(const struct sb_reader *reader, int index, uint64_t *cursor, void *ret_row)
+read_ring(struct sb_reader *reader, int index, uint64_t *cursor, void *ret_row)
 {
     const struct sb_dir *dir = &reader->map.dir[index];
 
@@ -276,8 +330,7 @@ read_ring(const struct sb_reader *reader, int index, uint64_t *cursor, void *ret
 
         if (shard >= dir->shards)
             return 0;
-        got = follow(dir, sb_map_shard(&reader->map, index, (unsigned)shard), &position, ret_row,
-                     &lost);
+        got = follow(reader, index, (unsigned)shard, &position, ret_row, &lost);
         if (got == 1) {
             *cursor = shard << 48 | position;
             return 1;
@@ -293,6 +346,7 @@ sb_read(struct sb_reader *reader, enum sb_table_id id, uint64_t *cursor, void *r
 
     if (index < 0)
         return SB_ENONE;
+    reader->restored = false;
     if (sb_table_info(id)->kind == SB_RING)
         return read_ring(reader, index, cursor, ret_row);
     return read_hash(reader, index, cursor, ret_row);
@@ -322,7 +376,7 @@ sb_follow(struct sb_reader *reader, enum sb_table_id id, unsigned shard, uint64_
 
         sb_ring_range(dir, sb_map_shard(&reader->map, index, shard), position, &head);
     }
-    got = follow(dir, sb_map_shard(&reader->map, index, shard), position, ret_row, &lost);
+    got = follow(reader, index, shard, position, ret_row, &lost);
     *ret_lost += lost;
     return got;
 }

@@ -45,11 +45,13 @@
 #define sb_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
 #define sb_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
+#define SB_CLOCK_MASK ((UINT64_C(1) << 48) - 1) /* of slot->meta */
+
 #define SB_TRIES 64 /* of a reader at one row before SB_EBUSY */
 
 struct sb_slot {
     uint64_t word;   /* live */
-    uint64_t meta;   /* live: generation << 48 | write clock; for the writer only */
+    uint64_t meta;   /* live: generation << 48 | write clock */
     uint64_t rows[]; /* live: copy 0, copy 1 */
 };
 
@@ -92,17 +94,36 @@ sb_prefetch_slot(const struct sb_slot *slot, uint32_t stride)
         __builtin_prefetch((const uint8_t *)slot + offset);
 }
 
+/* Does a row stand from before the incarnation that began at that epoch (adopt.c)? The clock
+ * wraps: after 2^47 writes of one incarnation, years of a million a second, this would err. */
+static inline bool
+sb_is_restored(uint64_t meta, uint64_t epoch)
+{
+    return ((epoch - meta) & SB_CLOCK_MASK) < SB_CLOCK_MASK / 2;
+}
+
+/* What a reader finds beside a row: the word it goes by, the slot's meta and its tag. Tags are
+ * stored with release before the word on insert, and after word = 0 on remove, so by the argument
+ * above a row read well comes with its own tag. The meta is the row's or one that is just coming.
+ */
+struct sb_seen {
+    uint64_t word, meta;
+    uint32_t tag;
+};
+
 /* A reader's copy of a slot: 1, 0 if it is empty, SB_EBUSY. */
 static inline int
-sb_slot_read(const struct sb_slot *slot, unsigned n, void *ret_row)
+sb_slot_read(const struct sb_slot *slot, const uint32_t *tag, unsigned n, void *ret_row,
+             struct sb_seen *ret)
 {
     for (int i = 0; i < SB_TRIES; i++) {
-        uint64_t word = sb_load_acquire(&slot->word);
-
-        if (word == 0)
+        ret->word = sb_load_acquire(&slot->word);
+        if (ret->word == 0)
             return 0;
-        sb_copy_out(ret_row, slot->rows + (word & 1) * n, n);
-        if (sb_load(&slot->word) == word)
+        ret->meta = sb_load(&slot->meta);
+        ret->tag = sb_load_acquire(tag);
+        sb_copy_out(ret_row, slot->rows + (ret->word & 1) * n, n);
+        if (sb_load(&slot->word) == ret->word)
             return 1;
     }
     return SB_EBUSY;

@@ -45,7 +45,8 @@ sb_ring_adopt(struct sb_table *table)
         struct sb_ring_slot *slot = ring_slot(table, i);
         uint64_t seq = slot->seq;
 
-        if (seq && (seq > head || ((seq - 1) & (table->n_slots - 1)) != i)) {
+        if (seq && (seq > head || ((seq - 1) & (table->n_slots - 1)) != i ||
+                    !sb_row_valid(table->id, slot->row))) {
             sb_store_release(&slot->seq, 0);
             dropped++;
         }

@@ -73,7 +73,8 @@ struct sb_shard {
     uint64_t head;  /* ring: records written */
     uint64_t inserted, updated, removed, evicted, refused;
     uint64_t unpublished; /* changes that found the change ring full; by the main thread */
-    uint64_t pad[7];
+    uint64_t epoch;       /* hash: write clock when this incarnation began (adopt.c) */
+    uint64_t pad[6];
 };
 _Static_assert(sizeof(struct sb_shard) == 128, "shards start with two cache lines");
 

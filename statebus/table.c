@@ -11,7 +11,7 @@
  *   insert   tag, then word          killed between: a tag over an empty slot
  *   remove   word = 0, then tag      the same
  *   evict    remove, then insert     the victim is gone, the new row is not there yet
- * Counters (rows, write clock) are made anew on adoption.
+ * Counters (rows, write clock) are made anew on adoption (adopt.c).
  *
  * One thread a shard. The handle reads its own writes with plain loads; nobody else writes.
  */
@@ -21,15 +21,14 @@
 #include <emmintrin.h>
 #endif
 
-#define CLOCK_MASK ((UINT64_C(1) << 48) - 1) /* of slot->meta; the generation lies above */
-
 void
 sb_table_init(struct sb_table *table, const struct sb_map *map, int index, unsigned shard)
 {
     const struct sb_dir *dir = &map->dir[index];
 
     memset(table, 0, sizeof *table);
-    table->info = sb_table_info(map->ids[index]);
+    table->id = map->ids[index];
+    table->info = sb_table_info(table->id);
     table->shard = sb_map_shard(map, index, shard);
     memcpy(table->seed, map->header->seed, sizeof table->seed);
     table->stride = dir->stride;
@@ -69,12 +68,6 @@ match_tags(const uint32_t *tags, uint32_t tag)
         found |= (unsigned)(tags[i] == tag) << i;
     return found;
 #endif
-}
-
-static inline const void *
-live_row(const struct sb_table *table, const struct sb_slot *slot)
-{
-    return slot->rows + (slot->word & 1) * table->words;
 }
 
 uint64_t
@@ -145,7 +138,7 @@ find_in(const struct sb_table *table, uint32_t bucket, uint32_t tag, const void 
         const struct sb_slot *slot = sb_table_slot(table, i);
 
         sb_prefetch_slot(slot, table->stride);
-        if (slot->word && same_key(live_row(table, slot), key, table->key_size))
+        if (slot->word && same_key(sb_table_row(table, slot), key, table->key_size))
             return i;
     }
     return SB_ENONE;
@@ -169,7 +162,7 @@ sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t
 
     if (slot >= 0 && slot < table->n_slots) {
         s = sb_table_slot(table, (uint64_t)slot);
-        if (s->word && same_key(live_row(table, s), key, table->key_size))
+        if (s->word && same_key(sb_table_row(table, s), key, table->key_size))
             return slot;
     }
     return sb_find_hashed(table, key, hash);
@@ -189,7 +182,7 @@ sb_peek(const struct sb_table *table, int64_t slot)
     if (slot < 0 || slot >= table->n_slots)
         return NULL;
     s = sb_table_slot(table, (uint64_t)slot);
-    return s->word ? live_row(table, s) : NULL;
+    return s->word ? sb_table_row(table, s) : NULL;
 }
 
 int
@@ -226,15 +219,22 @@ sb_generation(const struct sb_table *table, int64_t slot)
 
 #define COUNT(table, counter) sb_store(&(table)->shard->counter, (table)->shard->counter + 1)
 
+/* slot->meta of a write now. */
+static inline uint64_t
+stamp(struct sb_table *table, uint64_t generation)
+{
+    table->clock = (table->clock + 1) & SB_CLOCK_MASK;
+    return generation << 48 | table->clock;
+}
+
 /* Publishes a row into a slot, full or empty. */
 static void
-publish(struct sb_table *table, struct sb_slot *slot, uint64_t generation, const void *row)
+publish(struct sb_table *table, struct sb_slot *slot, uint64_t meta, const void *row)
 {
     uint64_t word = slot->word, seq = word ? (word >> 1) + 1 : table->shard->floor + 1;
     uint64_t index = word ? !(word & 1) : 0;
 
-    table->clock = (table->clock + 1) & CLOCK_MASK;
-    sb_store(&slot->meta, generation << 48 | table->clock);
+    sb_store(&slot->meta, meta);
     sb_copy_in(slot->rows + index * table->words, row, table->words);
     sb_store_release(&slot->word, seq << 1 | index);
     if (table->changes)
@@ -248,7 +248,7 @@ empty(struct sb_table *table, uint32_t i)
 
     if (table->changes)
         sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table->index),
-                        live_row(table, slot));
+                        sb_table_row(table, slot));
     /* the floor before the word, so that no sequence of this slot comes again (record.h) */
     if (slot->word >> 1 > table->shard->floor)
         sb_store(&table->shard->floor, slot->word >> 1);
@@ -265,7 +265,7 @@ oldest_of(const struct sb_table *table, uint32_t bucket, uint64_t *age)
 
     for (uint32_t i = bucket * SB_BUCKET; i < (bucket + 1) * SB_BUCKET; i++) {
         const struct sb_slot *slot = sb_table_slot(table, i);
-        uint64_t since = (table->clock - slot->meta) & CLOCK_MASK;
+        uint64_t since = (table->clock - slot->meta) & SB_CLOCK_MASK;
 
         if (slot->word && (oldest < 0 || since > *age)) {
             oldest = i;
@@ -321,7 +321,7 @@ sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
 
     if (i >= 0) {
         slot = sb_table_slot(table, (uint64_t)i);
-        publish(table, slot, slot->meta >> 48, row);
+        publish(table, slot, stamp(table, slot->meta >> 48), row);
         COUNT(table, updated);
         return i;
     }
@@ -335,9 +335,9 @@ sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
         COUNT(table, evicted);
     }
     slot = sb_table_slot(table, (uint64_t)i);
-    sb_store(&table->tags[i], home.tag);
+    sb_store_release(&table->tags[i], home.tag);
     /* generation 0xffff + 1 leaves the word at the top, so it wraps to 0 */
-    publish(table, slot, (slot->meta >> 48) + 1, row);
+    publish(table, slot, stamp(table, (slot->meta >> 48) + 1), row);
     table->rows++;
     sb_store(&table->shard->rows, table->rows);
     COUNT(table, inserted);
@@ -350,8 +350,8 @@ sb_put(struct sb_table *table, const void *row)
     return sb_put_hashed(table, row, sb_hash(table, row));
 }
 
-int
-sb_write(struct sb_table *table, int64_t i, const void *row)
+static int
+write_row(struct sb_table *table, int64_t i, const void *row, bool confirm)
 {
     const void *old = sb_peek(table, i);
     struct sb_slot *slot;
@@ -361,9 +361,21 @@ sb_write(struct sb_table *table, int64_t i, const void *row)
     if (!same_key(old, row, table->key_size))
         return SB_EINVAL;
     slot = sb_table_slot(table, (uint64_t)i);
-    publish(table, slot, slot->meta >> 48, row);
+    publish(table, slot, confirm ? stamp(table, slot->meta >> 48) : slot->meta, row);
     COUNT(table, updated);
     return SB_OK;
+}
+
+int
+sb_write(struct sb_table *table, int64_t i, const void *row)
+{
+    return write_row(table, i, row, true);
+}
+
+int
+sb_amend(struct sb_table *table, int64_t i, const void *row)
+{
+    return write_row(table, i, row, false);
 }
 
 int
@@ -391,74 +403,4 @@ sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret)
         .refused = sb_load(&shard->refused),
         .unpublished = sb_load(&shard->unpublished),
     };
-}
-
-/* ---- adopting ------------------------------------------------------------------------ */
-
-/* Drops a row that no owner wrote, or wrote twice. */
-static void
-drop(struct sb_table *table, uint32_t i)
-{
-    struct sb_slot *slot = sb_table_slot(table, i);
-
-    if (slot->word >> 1 < SB_SEQ_MAX && slot->word >> 1 > table->shard->floor)
-        sb_store(&table->shard->floor, slot->word >> 1);
-    sb_store_release(&slot->word, 0);
-}
-
-/* The same key in an earlier slot of its home buckets: damage only, since put looks first. */
-static bool
-is_duplicate(const struct sb_table *table, struct sb_home home, uint32_t i, const void *key)
-{
-    for (int b = 0; b < 2; b++) {
-        uint32_t first = home.bucket[b] * SB_BUCKET;
-
-        for (uint32_t j = first; j < first + SB_BUCKET && j < i; j++) {
-            const struct sb_slot *slot = sb_table_slot(table, j);
-
-            if (table->tags[j] == home.tag && slot->word &&
-                memcmp(live_row(table, slot), key, table->key_size) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
-int64_t
-sb_table_adopt(struct sb_table *table)
-{
-    int64_t dropped = 0;
-    uint64_t newest = 0;
-
-    if (table->shard->floor >= SB_SEQ_MAX)
-        return SB_ECORRUPT;
-    table->rows = 0;
-    /* In order, so that is_duplicate() only compares with slots that are checked already. Tags are
-     * stored only where they differ: readers are looking. */
-    for (uint32_t i = 0; i < table->n_slots; i++) {
-        struct sb_slot *slot = sb_table_slot(table, i);
-        uint32_t tag = 0;
-
-        if (slot->word) {
-            uint64_t hash = sb_hash(table, live_row(table, slot));
-            struct sb_home home = sb_home_of(hash, table->n_buckets);
-
-            if (slot->word >> 1 == 0 || slot->word >> 1 >= SB_SEQ_MAX ||
-                (i / SB_BUCKET != home.bucket[0] && i / SB_BUCKET != home.bucket[1]) ||
-                is_duplicate(table, home, i, live_row(table, slot))) {
-                drop(table, i);
-                dropped++;
-            } else {
-                tag = home.tag;
-                table->rows++;
-                if ((slot->meta & CLOCK_MASK) > newest)
-                    newest = slot->meta & CLOCK_MASK;
-            }
-        }
-        if (table->tags[i] != tag)
-            sb_store(&table->tags[i], tag);
-    }
-    table->clock = newest;
-    sb_store(&table->shard->rows, table->rows);
-    return dropped;
 }

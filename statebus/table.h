@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table.h - the writer's handle of one shard (table.c, ring.c), as owner.c and publisher.c see it.
+ * table.h - the writer's handle of one shard (table.c, ring.c, adopt.c), as owner.c and publisher.c
+ * see it.
  */
 #ifndef STATEBUS_TABLE_H
 #define STATEBUS_TABLE_H
@@ -8,6 +9,7 @@
 #include "changes.h"
 
 struct sb_table {
+    enum sb_table_id id;
     const struct sb_table_info *info;
     struct sb_shard *shard; /* into the segment */
     uint32_t *tags;         /* into the segment; hash tables only */
@@ -28,9 +30,12 @@ struct sb_table {
 
 /* table.c */
 void sb_table_init(struct sb_table *table, const struct sb_map *map, int index, unsigned shard);
+/* adopt.c */
 /* Checks each row of an adopted shard and drops what no owner writes; makes tags, count and clock
  * anew. Returns the rows dropped, or SB_ECORRUPT if the shard is beyond use. */
 int64_t sb_table_adopt(struct sb_table *table);
+/* The shard is taken over: whatever is in it now is restored. */
+void sb_table_begin(struct sb_table *table);
 /* ring.c */
 int64_t sb_ring_adopt(struct sb_table *table);
 /* A reader's copy of the record at a position: 1, 0 not written yet, SB_EBUSY overwritten. */
@@ -44,6 +49,13 @@ static inline struct sb_slot *
 sb_table_slot(const struct sb_table *table, uint64_t slot)
 {
     return (struct sb_slot *)(table->slots + slot * table->stride);
+}
+
+/* The live copy of a full slot. */
+static inline const void *
+sb_table_row(const struct sb_table *table, const struct sb_slot *slot)
+{
+    return slot->rows + (slot->word & 1) * table->words;
 }
 
 /* The prefix of a change record: see publisher.c */

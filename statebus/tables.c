@@ -373,6 +373,81 @@ sb_row_json(enum sb_table_id id, const void *row, char *ret, size_t size)
     return (int)(w.at - ret);
 }
 
+/* ---- validity: valid_<format>() of each column, valid_<table>() of all of them ---------- */
+
+static inline bool
+valid_any(const void *column, size_t size)
+{
+    (void)column;
+    (void)size;
+    return true;
+}
+#define valid_DEC valid_any
+#define valid_HEX16 valid_any
+#define valid_HEX8 valid_any
+#define valid_MAC valid_any
+#define valid_IP valid_any
+
+static inline bool
+valid_TEXT(const void *column, size_t size)
+{
+    return ((const char *)column)[size - 1] == 0;
+}
+
+static inline bool
+valid_BOOL(const void *column, size_t size)
+{
+    return *(const uint8_t *)column <= 1 && size == 1;
+}
+
+static inline bool
+valid_pad(const void *column, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (((const uint8_t *)column)[i])
+            return false;
+    return true;
+}
+
+/* clang-format off */
+#define SB_ENUM(name)                                                                              \
+    static inline bool valid_ENUM_##name(const void *column, size_t size)                          \
+    {                                                                                              \
+        switch (*(const uint8_t *)column) {
+#define SB_VALUE(name, symbol, number, text) case number:
+#define SB_ENUM_END(name)                                                                          \
+            return size == 1;                                                                      \
+        default:                                                                                   \
+            return false;                                                                          \
+        }                                                                                          \
+    }
+#include <trivet/tables.def>
+
+#define VALID(format, member) && valid_##format(&row->member, sizeof row->member)
+#define SB_TABLE(name, kind, owner, thread, capacity, full, text)                                  \
+    static bool valid_##name(const void *p)                                                        \
+    {                                                                                              \
+        const struct sb_##name *row = p;                                                           \
+                                                                                                   \
+        return true
+#define SB_KEY(table, type, member, array, format, unit, json, text) VALID(format, member)
+#define SB_COL(table, type, member, array, format, unit, json, text) VALID(format, member)
+#define SB_PAD(table, member, bytes) VALID(pad, member)
+#define SB_END(table) ; }
+#include <trivet/tables.def>
+/* clang-format on */
+
+bool
+sb_row_valid(enum sb_table_id id, const void *row)
+{
+    static bool (*const valid[])(const void *) = {
+#define SB_TABLE(name, kind, owner, thread, capacity, full, text) [SB_T_##name] = valid_##name,
+#include <trivet/tables.def>
+    };
+
+    return valid[id](row);
+}
+
 /* ---- names of codes ----------------------------------------------------------------- */
 
 const char *

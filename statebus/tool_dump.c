@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tool_dump.c - statebus dump TABLE: its rows over all owners, sorted by key, rings by time.
+ * tool_dump.c - statebus dump TABLE: its rows over all owners, sorted by key, rings by time. Rows
+ * that their owner took over from an earlier incarnation and has not confirmed are marked.
  *
  * Neighbours: tool.h, tool_text.c, trivet/statebus.h (reader). Threads: main.
  */
@@ -14,6 +15,7 @@
 struct row {
     const char *owner; /* borrowed from the list of owners */
     void *bytes;       /* owned */
+    bool restored;     /* of an earlier incarnation, not confirmed yet */
 };
 
 struct rows {
@@ -21,6 +23,7 @@ struct rows {
     struct row *rows; /* owned */
     size_t n, room;   /* used, allocated */
     bool owners_differ;
+    bool some_restored;
 };
 
 static int
@@ -59,7 +62,7 @@ compare(const void *a, const void *b, void *arg)
 }
 
 static bool
-keep(struct rows *rows, const char *owner, const void *bytes)
+keep(struct rows *rows, const char *owner, const void *bytes, bool restored)
 {
     size_t size = sb_table_info(rows->id)->row_size;
 
@@ -73,6 +76,8 @@ keep(struct rows *rows, const char *owner, const void *bytes)
         rows->room = room;
     }
     rows->rows[rows->n].owner = owner;
+    rows->rows[rows->n].restored = restored;
+    rows->some_restored |= restored;
     rows->rows[rows->n].bytes = malloc(size);
     if (!rows->rows[rows->n].bytes)
         return false;
@@ -115,7 +120,7 @@ read_owner(const struct tool *tool, struct rows *rows, const char *owner)
             sb_warning("%s: reading stops: %s", owner, sb_strerror(result));
             break;
         }
-        if (!keep(rows, owner, words)) {
+        if (!keep(rows, owner, words, sb_reader_restored(reader))) {
             sb_error("out of memory after %zu rows", rows->n);
             result = -1;
             break;
@@ -131,12 +136,18 @@ read_owner(const struct tool *tool, struct rows *rows, const char *owner)
 static void
 print_json(const struct rows *rows)
 {
+    bool ring = sb_table_info(rows->id)->kind == SB_RING;
+
     for (size_t i = 0; i < rows->n; i++) {
         char text[4096];
 
         if (sb_row_json(rows->id, rows->rows[i].bytes, text, sizeof text) < 0)
             continue;
-        printf("{\"owner\":\"%s\",%s\n", rows->rows[i].owner, text + 1);
+        printf("{\"owner\":\"%s\",%s%s\n", rows->rows[i].owner,
+               ring                     ? ""
+               : rows->rows[i].restored ? "\"restored\":true,"
+                                        : "\"restored\":false,",
+               text + 1);
     }
 }
 
@@ -145,13 +156,15 @@ print_text(const struct rows *rows)
 {
     const struct sb_column *columns[SB_COLUMNS_MAX];
     unsigned n = text_columns(rows->id, columns);
-    struct grid *grid = grid_new(n + rows->owners_differ);
+    struct grid *grid = grid_new(n + rows->owners_differ + rows->some_restored);
     bool ok = grid;
 
     if (ok && rows->owners_differ)
         ok = grid_add(grid, "owner", false);
     for (unsigned i = 0; ok && i < n; i++)
         ok = grid_add(grid, columns[i]->name, columns[i]->format == SB_DEC);
+    if (ok && rows->some_restored)
+        ok = grid_add(grid, "restored", false);
     for (size_t row = 0; ok && row < rows->n; row++) {
         if (rows->owners_differ)
             ok = grid_add(grid, rows->rows[row].owner, false);
@@ -161,6 +174,8 @@ print_text(const struct rows *rows)
             cell_text(rows->id, columns[i], rows->rows[row].bytes, text);
             ok = grid_add(grid, text, columns[i]->format == SB_DEC);
         }
+        if (ok && rows->some_restored)
+            ok = grid_add(grid, rows->rows[row].restored ? "yes" : "", false);
     }
     if (ok)
         grid_print(grid);

@@ -524,7 +524,7 @@ ctl_graph_restore(struct ctl_topology *topology)
         sw->row = *row;
         sw->gone_mono_ns = mono;
         sw->row.state = SB_switch_state_GONE;
-        sb_write(topology->switches_table, slot, &sw->row);
+        sb_amend(topology->switches_table, slot, &sw->row);
     }
     for (int64_t slot = -1; (slot = sb_next(topology->ports_table, slot)) >= 0;) {
         const struct sb_port *row = sb_peek(topology->ports_table, slot);

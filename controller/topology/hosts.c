@@ -80,7 +80,6 @@ ctl_hosts_seen(struct ctl_topology *topology, const struct ctl_mail_host *seen)
     row.port = seen->port;
     row.vlan = seen->vlan;
     row.last_ns = sb_now();
-    row.restored = 0;
     set_ip(&row, seen->ip);
     sb_put(topology->hosts_table, &row);
     if (!known || moved) {
@@ -122,8 +121,6 @@ ctl_hosts_restore(struct ctl_topology *topology)
             sb_remove(topology->hosts_table, slot);
             continue;
         }
-        row.restored = 1;
-        sb_write(topology->hosts_table, slot, &row);
         tell(topology, &row, false, false);
     }
 }

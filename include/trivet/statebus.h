@@ -105,6 +105,9 @@ char *sb_column_text(const struct sb_column *column, const void *row, char *ret,
  * enumerations are strings, the rest numbers and booleans. Returns the length, or SB_EINVAL if it
  * does not fit. */
 int sb_row_json(enum sb_table_id id, const void *row, char *ret, size_t size);
+/* Could an owner have written this row? Enumerations and booleans are in range, texts end with a
+ * NUL, padding is zero. Owners drop what they adopt otherwise, readers pass it over. */
+bool sb_row_valid(enum sb_table_id id, const void *row);
 
 /* sb_<enumeration>_text(number), e.g. sb_port_type_text(SB_port_type_EDGE) = "edge" */
 #define SB_ENUM(name) const char *sb_##name##_text(uint32_t number);
@@ -197,6 +200,9 @@ int64_t sb_put(struct sb_table *table, const void *row);
 int64_t sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash);
 /* Replace the row in a slot; the key must be the same (else SB_EINVAL). */
 int sb_write(struct sb_table *table, int64_t slot, const void *row);
+/* The same, but the row stays restored if it is, and as old as it was: for marking what nobody has
+ * confirmed. */
+int sb_amend(struct sb_table *table, int64_t slot, const void *row);
 /* Remove the row in a slot. SB_ENONE if it is empty. */
 int sb_remove(struct sb_table *table, int64_t slot);
 /* How often the slot was given to a new key, modulo 2^16: makes cookies of reused slots differ. */
@@ -207,6 +213,11 @@ uint16_t sb_generation(const struct sb_table *table, int64_t slot);
 int64_t sb_slot_for(const struct sb_table *table, const void *key, uint64_t hash);
 /* Iteration: the next full slot after `slot` (start with -1), or SB_ENONE at the end. */
 int64_t sb_next(const struct sb_table *table, int64_t slot);
+/* Is the row of an earlier incarnation? Every row that an owner adopts is, until it is written
+ * again, be it with the same bytes. */
+bool sb_restored(const struct sb_table *table, int64_t slot);
+/* Removes all rows that are still restored: nobody will confirm them now. Returns how many. */
+uint64_t sb_drop_restored(struct sb_table *table);
 /* Append to a ring. */
 void sb_append(struct sb_table *table, const void *row);
 void sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret);
@@ -232,7 +243,8 @@ struct sb_segment_info {
     uint64_t heartbeat_age_ns;
     uint64_t size; /* bytes */
     uint64_t layout_hash;
-    uint32_t pid; /* in the owner's pid namespace */
+    uint64_t damaged; /* rows and records that this reader passed over: no owner writes such */
+    uint32_t pid;     /* in the owner's pid namespace */
     uint16_t abi_major, abi_minor;
     enum sb_phase phase;
     enum sb_liveness liveness;
@@ -247,10 +259,13 @@ bool sb_reader_has(const struct sb_reader *reader, enum sb_table_id id);
 int sb_reader_stats(const struct sb_reader *reader, enum sb_table_id id,
                     struct sb_table_stats *ret);
 /* One row after another: *cursor starts at 0. 1: a row, 0: the end, SB_EBUSY: one row skipped (go
- * on). For rings: the records that stand, oldest first, shard by shard. */
+ * on). Only rows that sb_row_valid() are returned, here and below. For rings: the records that stand, oldest first, shard by shard. */
 int sb_read(struct sb_reader *reader, enum sb_table_id id, uint64_t *cursor, void *ret_row);
 /* 1: found, 0: not there, else an error. */
 int sb_lookup(struct sb_reader *reader, enum sb_table_id id, const void *key, void *ret_row);
+/* Was the row that the last sb_read() or sb_lookup() returned written by an earlier incarnation of
+ * its owner, and not confirmed by this one yet? Never so for rings. */
+bool sb_reader_restored(const struct sb_reader *reader);
 /* Follow a ring: *position starts at 0 (from the oldest record) or UINT64_MAX (from now on).
  * 1: a record, 0: none yet. *ret_lost is increased by the records overwritten before they were
  * read. */

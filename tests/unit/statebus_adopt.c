@@ -198,6 +198,255 @@ a_damaged_sequence_begins_anew(void **state)
     sb_owner_close(&owner);
 }
 
+/* ---- restored rows --------------------------------------------------------------------- */
+
+static struct sb_table *
+reopen(struct sb_owner **owner, const char *name, uint32_t capacity)
+{
+    sb_owner_close(owner);
+    *owner = fixture_open(name, SB_T_mac, capacity, 1, false);
+    assert_true(sb_owner_warm(*owner));
+    return sb_owner_table(*owner, SB_T_mac, 0);
+}
+
+static void
+assert_restored(const struct sb_table *table, struct sb_reader *reader, uint64_t n, bool expected)
+{
+    struct sb_mac key = fixture_mac(n, 0), row;
+
+    assert_int_equal(sb_restored(table, sb_find(table, &key)), expected);
+    assert_int_equal(sb_lookup(reader, SB_T_mac, &key, &row), 1);
+    assert_int_equal(sb_reader_restored(reader), expected);
+}
+
+static void
+rows_are_restored_until_they_are_written(void **state)
+{
+    struct sb_owner *owner = fixture_open("mark", SB_T_mac, 100, 1, false);
+    struct sb_table *table = sb_owner_table(owner, SB_T_mac, 0);
+    struct sb_reader *reader = fixture_reader("mark");
+    struct sb_mac row;
+    uint64_t cursor = 0, n_restored = 0;
+
+    (void)state;
+    for (uint64_t n = 0; n < 6; n++) {
+        row = fixture_mac(n, 1);
+        sb_put(table, &row);
+        assert_restored(table, reader, n, false);
+    }
+    table = reopen(&owner, "mark", 100);
+    for (uint64_t n = 0; n < 6; n++)
+        assert_restored(table, reader, n, true);
+
+    row = fixture_mac(0, 1); /* said again, the same */
+    sb_put(table, &row);
+    row = fixture_mac(1, 2); /* said anew */
+    sb_write(table, sb_find(table, &row), &row);
+    row = fixture_mac(2, 3); /* only marked */
+    assert_int_equal(sb_amend(table, sb_find(table, &row), &row), SB_OK);
+    assert_memory_equal(sb_peek(table, sb_find(table, &row)), &row, sizeof row);
+    row = fixture_mac(3, 4); /* gone and back */
+    sb_remove(table, sb_find(table, &row));
+    sb_put(table, &row);
+    row = fixture_mac(6, 1); /* new */
+    sb_put(table, &row);
+    for (uint64_t n = 0; n < 7; n++)
+        assert_restored(table, reader, n, n == 2 || n == 4 || n == 5);
+    while (sb_read(reader, SB_T_mac, &cursor, &row) == 1)
+        n_restored += sb_reader_restored(reader);
+    assert_int_equal(n_restored, 3);
+    assert_int_equal(sb_amend(table, INT64_MAX, &row), SB_ENONE);
+    assert_int_equal(
+        sb_amend(table, sb_next(table, sb_next(table, -1)), sb_peek(table, sb_next(table, -1))),
+        SB_EINVAL);
+
+    /* other capacities: the same, though the rows were copied */
+    table = reopen(&owner, "mark", 300);
+    assert_int_equal(sb_reader_reopen(reader, NULL), SB_OK);
+    for (uint64_t n = 0; n < 7; n++)
+        assert_restored(table, reader, n, true);
+    row = fixture_mac(4, 9);
+    sb_put(table, &row);
+    assert_int_equal(sb_drop_restored(table), 6);
+    assert_int_equal(sb_drop_restored(table), 0);
+    assert_restored(table, reader, 4, false);
+    assert_int_equal(sb_next(table, sb_find(table, &row)), SB_ENONE);
+    sb_reader_close(&reader);
+    sb_owner_close(&owner);
+}
+
+/* Whatever comes in whatever order while rows are restored, the last word stands (a row updated
+ * twice is not taken for the same), and the mark goes with the first of them. */
+static void
+restored_rows_agree_with_a_model(void **state)
+{
+    enum { KEYS = 60, LIVES = 40 };
+    struct sb_owner *owner = fixture_open("again", SB_T_mac, 100, 1, false);
+    struct sb_reader *reader = fixture_reader("again");
+    uint64_t version[KEYS] = {0}, seed = 11, clock = 0;
+    bool restored[KEYS] = {false};
+
+    (void)state;
+    for (unsigned life = 0; life < LIVES; life++) {
+        struct sb_table *table = reopen(&owner, "again", 100);
+        uint64_t steps = fixture_random(&seed) % 150;
+
+        for (uint64_t n = 0; n < KEYS; n++)
+            restored[n] = version[n] != 0;
+        for (; steps > 0; steps--) {
+            uint64_t random = fixture_random(&seed), n = random % KEYS;
+            struct sb_mac row = fixture_mac(n, ++clock);
+            int64_t slot = sb_find(table, &row);
+
+            assert_int_equal(slot >= 0, version[n] != 0);
+            switch (random >> 32 & 7) {
+            case 0:
+                if (slot < 0)
+                    continue;
+                sb_remove(table, slot);
+                version[n] = 0;
+                restored[n] = false;
+                continue;
+            case 1:
+            case 2:
+                if (slot < 0)
+                    continue;
+                assert_int_equal(sb_amend(table, slot, &row), SB_OK);
+                break;
+            case 3: /* the same bytes */
+                if (slot < 0)
+                    continue;
+                row = *(const struct sb_mac *)sb_peek(table, slot);
+                sb_write(table, slot, &row);
+                restored[n] = false;
+                continue;
+            case 4: { /* twice, and back to what it was */
+                struct sb_mac other = fixture_mac(n, ++clock);
+
+                sb_put(table, &other);
+                sb_put(table, &row);
+                restored[n] = false;
+                break;
+            }
+            default:
+                sb_put(table, &row);
+                restored[n] = false;
+            }
+            version[n] = row.last_ns;
+        }
+        for (uint64_t n = 0; n < KEYS; n++) {
+            struct sb_mac row = fixture_mac(n, 0), got;
+
+            assert_int_equal(sb_lookup(reader, SB_T_mac, &row, &got), version[n] != 0);
+            if (version[n] == 0)
+                continue;
+            assert_int_equal(got.last_ns, version[n]);
+            fixture_assert_mac(&got);
+            assert_int_equal(sb_reader_restored(reader), restored[n]);
+        }
+    }
+    sb_reader_close(&reader);
+    sb_owner_close(&owner);
+}
+
+/* ---- columns that no owner writes ---------------------------------------------------------- */
+
+/* Damages the bytes of one row that was found in the segment; true if it does. */
+static bool
+spoil(const struct sb_column *column, uint8_t *row)
+{
+    switch (column->format) {
+    case SB_BOOL:
+        row[column->offset] = 2;
+        return true;
+    case SB_ENUM_FORMAT:
+        row[column->offset] = 200;
+        return true;
+    case SB_TEXT:
+        memset(row + column->offset, 'x', column->size);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Every such column of every table: the reader passes the row over, the next owner drops it. */
+static void
+invalid_columns_are_dropped(void **state)
+{
+    unsigned spoilt = 0;
+
+    (void)state;
+    for (int id = 0; id < SB_T_COUNT; id++) {
+        const struct sb_table_info *info = sb_table_info((enum sb_table_id)id);
+
+        for (unsigned c = 0; c < info->n_columns; c++) {
+            struct sb_owner_table config_table = {(enum sb_table_id)id, 16, 1};
+            struct sb_owner_config config = {.instance = fixture_instance(),
+                                             .name = "columns",
+                                             .tables = &config_table,
+                                             .n_tables = 1,
+                                             .cold = true,
+                                             .no_publish = true};
+            char message[SB_MESSAGE_MAX];
+            struct sb_owner *owner = NULL;
+            struct sb_table *table;
+            struct sb_reader *reader;
+            struct sb_segment_info segment;
+            uint64_t row[128], position = 0, lost = 0, cursor = 0;
+            uint8_t *base, *found = NULL;
+            unsigned rows = 0;
+            size_t size;
+
+            memset(row, 0, sizeof row);
+            assert_true(info->row_size <= sizeof row);
+            if (info->columns[c].is_key || !spoil(&info->columns[c], (uint8_t *)row))
+                continue; /* a damaged key is in the wrong place, too: see the flipped bytes */
+            assert_false(sb_row_valid((enum sb_table_id)id, row));
+            assert_int_equal(sb_owner_open(&owner, &config, message), SB_OK);
+            table = sb_owner_table(owner, (enum sb_table_id)id, 0);
+            for (unsigned i = 0; i < 3; i++) {
+                memset(row, 0, sizeof row);
+                /* each key different, and something to find it by in its first bytes */
+                memset(row, (int)(0x61 + i), info->key_size ? 3 : 8);
+                if (info->kind == SB_RING)
+                    sb_append(table, row);
+                else
+                    assert_true(sb_put(table, row) >= 0);
+            }
+            sb_owner_close(&owner);
+            base = fixture_map("columns", &size);
+            for (size_t at = SB_HEADER_SIZE; at + info->row_size <= size && !found; at += 8)
+                if (memcmp(base + at, row, info->row_size) == 0)
+                    found = base + at;
+            assert_non_null(found);
+            spoil(&info->columns[c], found);
+            munmap(base, size);
+
+            reader = fixture_reader("columns");
+            if (info->kind == SB_RING) {
+                while (sb_follow(reader, (enum sb_table_id)id, 0, &position, row, &lost) == 1)
+                    rows++;
+                assert_int_equal(lost, 1);
+            } else {
+                while (sb_read(reader, (enum sb_table_id)id, &cursor, row) == 1)
+                    rows++;
+            }
+            assert_int_equal(rows, 2);
+            assert_int_equal(sb_reader_info(reader, &segment), SB_OK);
+            assert_int_equal(segment.damaged, 1);
+            sb_reader_close(&reader);
+
+            config.cold = false;
+            assert_int_equal(sb_owner_open(&owner, &config, message), SB_OK);
+            assert_non_null(strstr(message, "dropped 1 damaged"));
+            sb_owner_close(&owner);
+            spoilt++;
+        }
+    }
+    assert_true(spoilt > 20);
+}
+
 int
 main(void)
 {
@@ -206,6 +455,9 @@ main(void)
         cmocka_unit_test(geometry_changes_keep_the_rows),
         cmocka_unit_test(adoption_drops_what_no_owner_writes),
         cmocka_unit_test(a_damaged_sequence_begins_anew),
+        cmocka_unit_test(rows_are_restored_until_they_are_written),
+        cmocka_unit_test(restored_rows_agree_with_a_model),
+        cmocka_unit_test(invalid_columns_are_dropped),
     };
 
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

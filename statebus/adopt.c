@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * adopt.c - a restarted owner takes its shards over: damaged rows go, the others are restored.
+ *
+ * Rows stay where they are, and readers may be looking all the while. Whatever no owner writes (a
+ * key in a bucket that is not its, or twice, a sequence out of range, columns that are not valid)
+ * is dropped and counted, so the code behind an adopted table needs no checks of its own but for
+ * what its columns mean together.
+ *
+ * Restored rows. A row is hearsay until its owner has said it again, or decides that it is too old.
+ * Each slot carries the write clock of its last write; the shard's epoch is what that clock stood
+ * at when the owner took it over. So a row is restored as long as its clock is not beyond the
+ * epoch, and any write confirms it: the mark costs a writer nothing, and lies in no row.
+ * A writer stores the clock before the word, so a reader may find a row confirmed that is just
+ * being confirmed; should the writer die at that instant, the next one's epoch includes it again.
+ */
+#include "table.h"
+
+/* Drops a row that no owner wrote, or wrote twice. */
+static void
+drop(struct sb_table *table, uint32_t i)
+{
+    struct sb_slot *slot = sb_table_slot(table, i);
+
+    if (slot->word >> 1 < SB_SEQ_MAX && slot->word >> 1 > table->shard->floor)
+        sb_store(&table->shard->floor, slot->word >> 1);
+    sb_store_release(&slot->word, 0);
+}
+
+/* The same key in an earlier slot of its home buckets: damage only, since put looks first. */
+static bool
+is_duplicate(const struct sb_table *table, struct sb_home home, uint32_t i, const void *key)
+{
+    for (int b = 0; b < 2; b++) {
+        uint32_t first = home.bucket[b] * SB_BUCKET;
+
+        for (uint32_t j = first; j < first + SB_BUCKET && j < i; j++) {
+            const struct sb_slot *slot = sb_table_slot(table, j);
+
+            if (table->tags[j] == home.tag && slot->word &&
+                memcmp(sb_table_row(table, slot), key, table->key_size) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+int64_t
+sb_table_adopt(struct sb_table *table)
+{
+    int64_t dropped = 0;
+    uint64_t newest = 0;
+
+    if (table->shard->floor >= SB_SEQ_MAX)
+        return SB_ECORRUPT;
+    table->rows = 0;
+    /* In order, so that is_duplicate() only compares with slots that are checked already. Tags are
+     * stored only where they differ: readers are looking. */
+    for (uint32_t i = 0; i < table->n_slots; i++) {
+        struct sb_slot *slot = sb_table_slot(table, i);
+        uint32_t tag = 0;
+
+        if (slot->word) {
+            const void *row = sb_table_row(table, slot);
+            struct sb_home home = sb_home_of(sb_hash(table, row), table->n_buckets);
+
+            if (slot->word >> 1 == 0 || slot->word >> 1 >= SB_SEQ_MAX ||
+                (i / SB_BUCKET != home.bucket[0] && i / SB_BUCKET != home.bucket[1]) ||
+                !sb_row_valid(table->id, row) || is_duplicate(table, home, i, row)) {
+                drop(table, i);
+                dropped++;
+            } else {
+                tag = home.tag;
+                table->rows++;
+                if ((slot->meta & SB_CLOCK_MASK) > newest)
+                    newest = slot->meta & SB_CLOCK_MASK;
+            }
+        }
+        if (table->tags[i] != tag)
+            sb_store(&table->tags[i], tag);
+    }
+    table->clock = newest;
+    sb_store(&table->shard->rows, table->rows);
+    return dropped;
+}
+
+void
+sb_table_begin(struct sb_table *table)
+{
+    if (table->info->kind == SB_HASH)
+        sb_store(&table->shard->epoch, table->clock);
+}
+
+/* ---- restored rows ------------------------------------------------------------------ */
+
+bool
+sb_restored(const struct sb_table *table, int64_t slot)
+{
+    return sb_peek(table, slot) &&
+           sb_is_restored(sb_table_slot(table, (uint64_t)slot)->meta, table->shard->epoch);
+}
+
+uint64_t
+sb_drop_restored(struct sb_table *table)
+{
+    uint64_t dropped = 0;
+
+    for (int64_t slot = -1; (slot = sb_next(table, slot)) >= 0;)
+        if (sb_restored(table, slot)) {
+            sb_remove(table, slot);
+            dropped++;
+        }
+    return dropped;
+}
