@@ -40,7 +40,8 @@
 #define SEATS 6
 #define KEYS 300     /* a table and writer; more than it has rows, so that it evicts, too */
 #define CAPACITY 400 /* rows of mac, over all shards */
-#define BURST 100    /* writes between two rests of 1 ms */
+#define HOT 4        /* keys that get half of all writes, and most lookups */
+#define BURST 1000   /* writes between two rests of 1 ms */
 #define STUCK_NS (UINT64_C(3) * SLOW * SB_SECOND)
 #define LATE_NS (UINT64_C(10) * SLOW * SB_SECOND)
 #define TABLES (UINT64_C(1) << SB_T_mac | UINT64_C(1) << SB_T_host | UINT64_C(1) << SB_T_event)
@@ -236,11 +237,17 @@ draw(struct board *board, unsigned owner, unsigned writer)
     return generation;
 }
 
-/* Most bursts are small; one in sixty-four overruns the change ring. */
+/* Most bursts are small; one in sixteen overruns the change ring. */
 static uint64_t
 burst(uint64_t *seed)
 {
-    return fixture_random(seed) % 64 ? BURST : 40 * BURST;
+    return fixture_random(seed) % 16 ? BURST : 20 * BURST;
+}
+
+static uint64_t
+any_key(uint64_t random)
+{
+    return random >> 60 & 1 ? random % HOT : random % KEYS;
 }
 
 static void *
@@ -258,7 +265,7 @@ write_shard(void *arg)
             __atomic_fetch_add(&w->page->paused, rest ? 1 : (uint64_t)-1, __ATOMIC_ACQ_REL);
         resting = rest;
         for (uint64_t i = rest ? 0 : burst(&seed); i > 0; i--) {
-            uint64_t random = fixture_random(&seed), n = random % KEYS;
+            uint64_t random = fixture_random(&seed), n = any_key(random);
             struct sb_mac row = mac_row(w->owner, w->shard, n, draw(w->board, w->owner, w->shard));
             int64_t slot = sb_find(mac, &row);
 
@@ -281,7 +288,7 @@ write_main(struct writer *w, uint64_t *seed)
     struct sb_table *event = sb_owner_table(w->sb, SB_T_event, 0);
 
     for (uint64_t i = burst(seed); i > 0; i--) {
-        uint64_t random = fixture_random(seed), n = random % KEYS;
+        uint64_t random = fixture_random(seed), n = any_key(random);
         uint64_t generation = draw(w->board, w->owner, SHARDS);
         struct sb_host row = host_row(w->owner, n, generation);
         int64_t slot = sb_find(host, &row);
@@ -382,10 +389,9 @@ read_owner(struct page *page, struct known *known, unsigned owner, struct sb_rea
                 sb_store(&page->busy, page->busy + 1);
         }
     }
-    for (unsigned i = 0; i < 50; i++) {
-        uint64_t n = fixture_random(seed) % KEYS;
-        unsigned shard = (unsigned)(n % n_shards[owner]);
-        struct sb_mac key = mac_row(owner, shard, n, 0);
+    for (unsigned i = 0; i < 2000; i++) {
+        uint64_t n = fixture_random(seed) % (i < 100 ? KEYS : HOT);
+        struct sb_mac key = mac_row(owner, i % n_shards[owner], n, 0);
 
         got = sb_lookup(*reader, SB_T_mac, &key, row);
         if (got == 1)
