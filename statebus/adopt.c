@@ -3,9 +3,9 @@
  * adopt.c - a restarted owner takes its shards over: damaged rows go, the others are restored.
  *
  * Rows stay where they are, and readers may be looking all the while. Whatever no owner writes (a
- * key in a bucket that is not its, or twice, a sequence out of range, columns that are not valid)
- * is dropped and counted, so the code behind an adopted table needs no checks of its own but for
- * what its columns mean together.
+ * key in a bucket or under a tag that is not its, or twice, a sequence out of range, columns that
+ * are not valid) is dropped and counted, so the code behind an adopted table needs no checks of its
+ * own but for what its columns mean together.
  *
  * Restored rows. A row is hearsay until its owner has said it again, or decides that it is too old.
  * Each slot carries the write clock of its last write; the shard's epoch is what that clock stood
@@ -66,7 +66,8 @@ sb_table_adopt(struct sb_table *table)
 
             if (slot->word >> 1 == 0 || slot->word >> 1 >= SB_SEQ_MAX ||
                 (i / SB_BUCKET != home.bucket[0] && i / SB_BUCKET != home.bucket[1]) ||
-                !sb_row_valid(table->id, row) || is_duplicate(table, home, i, row)) {
+                table->tags[i] != home.tag || !sb_row_valid(table->id, row) ||
+                is_duplicate(table, home, i, row)) {
                 drop(table, i);
                 dropped++;
             } else {

@@ -5,9 +5,9 @@
  * A key has two home buckets of 16 slots; its row lies in one of them and never moves. An insert
  * takes a free slot of the less full one. There are no tombstones and no displacement, so every
  * insert, update and remove is the publish of one record (record.h), and a reader that looks into
- * both buckets finds every row that is there. A line of 16 tags a bucket says where to look; tags
- * are hints: a wrong one costs a comparison, or hides a row until its owner adopts the segment
- * again, and the order of stores below keeps even that from happening to a killed writer:
+ * both buckets finds every row that is there. A line of 16 tags a bucket says where to look. A row
+ * under a wrong tag is damage and gone; the order of stores below keeps that from happening to a
+ * killed writer:
  *   insert   tag, then word          killed between: a tag over an empty slot
  *   remove   word = 0, then tag      the same
  *   evict    remove, then insert     the victim is gone, the new row is not there yet

@@ -4,5 +4,6 @@ foreach(name rows segment adopt flip step chaos bus)
   trivet_unit_test(statebus-${name} SOURCES unit/statebus_${name}.c unit/statebus_fixture.c LIBS statebus)
   target_include_directories(statebus-${name} PRIVATE ${PROJECT_SOURCE_DIR}/statebus)
 endforeach()
+set_tests_properties(statebus-flip statebus-step statebus-chaos PROPERTIES TIMEOUT 600) # full tier
 
 include(bench/statebus.cmake OPTIONAL)

@@ -103,7 +103,7 @@ geometry_changes_keep_the_rows(void **state)
     sb_owner_close(&owner);
 }
 
-/* Damage that only adoption can see: a row in a bucket that is not its, and one key twice. */
+/* Damage: one row all over the table, in buckets that are not its, and twice in those that are. */
 static void
 adoption_drops_what_no_owner_writes(void **state)
 {
@@ -113,6 +113,7 @@ adoption_drops_what_no_owner_writes(void **state)
     struct sb_dir dir;
     struct sb_mac row;
     uint8_t *base, *slots;
+    uint32_t *tags;
     int64_t first;
     size_t size;
 
@@ -126,17 +127,19 @@ adoption_drops_what_no_owner_writes(void **state)
     sb_owner_close(&owner);
     base = fixture_map("adopt", &size);
     assert_int_equal(sb_geometry(SB_T_mac, 1000, 1, &dir), SB_OK);
-    slots = base + SB_HEADER_SIZE + sizeof(struct sb_shard) + dir.slots * 4;
+    tags = (uint32_t *)(base + SB_HEADER_SIZE + sizeof(struct sb_shard));
+    slots = (uint8_t *)(tags + dir.slots);
     /* the row of `first` into every empty slot: only copies in a home bucket hash right, and those
      * are duplicates */
     for (uint32_t i = 0; i < dir.slots; i++) {
         uint64_t word;
 
         memcpy(&word, slots + i * dir.stride, 8);
-        if (word == 0)
+        if (word == 0) {
             memcpy(slots + i * dir.stride, slots + (uint64_t)first * dir.stride, dir.stride);
+            tags[i] = tags[first];
+        }
     }
-    memset(base + SB_HEADER_SIZE + sizeof(struct sb_shard), 0xee, dir.slots * 4); /* and the tags */
     munmap(base, size);
 
     owner = fixture_open("adopt", SB_T_mac, 1000, 1, false);

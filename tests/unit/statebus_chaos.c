@@ -29,9 +29,9 @@
 #include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SLOW 4 /* times slower, so that many times fewer kills */
+#define SLOW 4u /* times slower, so that many times fewer kills */
 #else
-#define SLOW 1
+#define SLOW 1u
 #endif
 
 #define OWNERS 2
@@ -700,7 +700,7 @@ print_histogram(const struct driver *driver)
 static void
 killed_at_random_all_stay_consistent(void **state)
 {
-    const unsigned kills = (getenv("TRIVET_FULL") ? 1000 : 100) / SLOW;
+    const unsigned kills = (getenv("TRIVET_FULL") ? 1000u : 100u) / SLOW;
     struct driver driver = {.seed = 2026};
     uint64_t reads = 0, steps_back = 0, busy = 0;
 

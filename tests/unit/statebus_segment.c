@@ -6,11 +6,13 @@
 #include "statebus_fixture.h"
 #include "segment.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -297,6 +299,195 @@ strangers_segments_are_refused(void **state)
     sb_owner_close(&owner);
 }
 
+/* ---- what readers are told when the segment under them changes ------------------------------ */
+
+static enum sb_liveness
+liveness_of(struct sb_reader *reader)
+{
+    struct sb_segment_info info;
+
+    assert_int_equal(sb_reader_info(reader, &info), SB_OK);
+    return info.liveness;
+}
+
+static void
+assert_reads(struct sb_reader *reader, uint64_t n, uint64_t version)
+{
+    struct sb_mac key = fixture_mac(n, 0), row;
+
+    assert_int_equal(sb_lookup(reader, SB_T_mac, &key, &row), 1);
+    fixture_assert_mac(&row);
+    assert_int_equal(row.last_ns, version);
+}
+
+/* The name goes; the mapping stays readable, and the next owner is found by that name again. */
+static void
+a_removed_segment_stays_readable(void **state)
+{
+    struct sb_owner *owner = fixture_open("removed", SB_T_mac, 64, 1, false);
+    struct sb_mac row = fixture_mac(1, 1);
+    char message[SB_MESSAGE_MAX], path[128];
+    struct sb_reader *reader, *late = NULL;
+
+    (void)state;
+    sb_put(sb_owner_table(owner, SB_T_mac, 0), &row);
+    reader = fixture_reader("removed");
+    fixture_path("removed", "", path, sizeof path);
+    assert_int_equal(unlink(path), 0);
+    /* its owner still writes what nobody can open any more: as good as gone */
+    assert_int_equal(liveness_of(reader), SB_RESTARTED);
+    assert_int_equal(sb_reader_reopen(reader, message), SB_ENONE);
+    assert_reads(reader, 1, 1);
+    assert_int_equal(sb_reader_open(&late, fixture_instance(), "removed", message), SB_ENONE);
+    assert_null(late);
+    sb_owner_close(&owner);
+    assert_reads(reader, 1, 1);
+
+    owner = fixture_open("removed", SB_T_mac, 64, 1, false); /* with nothing to adopt */
+    assert_false(sb_owner_warm(owner));
+    row = fixture_mac(1, 2);
+    sb_put(sb_owner_table(owner, SB_T_mac, 0), &row);
+    assert_reads(reader, 1, 1);
+    assert_int_equal(sb_reader_reopen(reader, message), SB_OK);
+    assert_int_equal(liveness_of(reader), SB_ALIVE);
+    assert_reads(reader, 1, 2);
+    sb_reader_close(&reader);
+    sb_owner_close(&owner);
+}
+
+/* Another program, of another layout, takes the name: the reader keeps what it has and is told. */
+static void
+a_segment_replaced_by_a_foreign_one_is_refused(void **state)
+{
+    struct sb_owner *owner = fixture_open("upgrade", SB_T_mac, 64, 1, false);
+    char message[SB_MESSAGE_MAX], path[128], spare[140];
+    struct sb_mac row = fixture_mac(1, 1);
+    struct sb_reader *reader;
+    uint8_t *base, *copy;
+    struct sb_dir *dir;
+    size_t size;
+    int fd;
+
+    (void)state;
+    sb_put(sb_owner_table(owner, SB_T_mac, 0), &row);
+    reader = fixture_reader("upgrade");
+    sb_owner_close(&owner);
+    assert_int_equal(liveness_of(reader), SB_DEAD);
+
+    base = fixture_map("upgrade", &size);
+    copy = malloc(size);
+    assert_non_null(copy);
+    memcpy(copy, base, size);
+    munmap(base, size);
+    dir = (struct sb_dir *)(copy + SB_DIR_OFFSET);
+    dir->hash ^= 1;
+    fixture_path("upgrade", "", path, sizeof path);
+    fixture_path("upgrade", ".new", spare, sizeof spare);
+    fd = open(spare, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0640);
+    assert_int_equal(write(fd, copy, size), size);
+    close(fd);
+    assert_int_equal(rename(spare, path), 0);
+    assert_int_equal(liveness_of(reader), SB_RESTARTED);
+    for (unsigned i = 0; i < 2; i++) { /* as often as it likes to ask */
+        assert_int_equal(sb_reader_reopen(reader, message), SB_ELAYOUT);
+        assert_non_null(strstr(message, "run both from one build"));
+        assert_reads(reader, 1, 1);
+    }
+    free(copy);
+
+    /* ours again: a cold one, since the foreign rows cannot be read */
+    owner = fixture_open("upgrade", SB_T_mac, 64, 1, false);
+    assert_false(sb_owner_warm(owner));
+    assert_int_equal(sb_reader_reopen(reader, message), SB_OK);
+    assert_int_equal(sb_lookup(reader, SB_T_mac, &row, &(struct sb_mac){0}), 0);
+    sb_reader_close(&reader);
+    sb_owner_close(&owner);
+}
+
+/* ---- /dev/shm full ------------------------------------------------------------------------------
+ */
+
+/* In a mount namespace of its own, with a /dev/shm of 64 KiB. The result is its exit status: the
+ * line where it went wrong, modulo 256. */
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            _exit(__LINE__ & 0xff ? __LINE__ & 0xff : 255);                                        \
+    } while (0)
+
+static void
+fill_shared_memory(void)
+{
+    struct sb_owner_table table = {SB_T_mac, 64, 1};
+    struct sb_owner_config config = {.instance = fixture_instance(),
+                                     .name = "cramped",
+                                     .tables = &table,
+                                     .n_tables = 1,
+                                     .no_publish = true};
+    char message[SB_MESSAGE_MAX], path[128], block[4096] = {1};
+    struct sb_owner *owner = NULL, *other = NULL;
+    struct sb_mac row = fixture_mac(3, 4), got;
+    struct sb_reader *reader = NULL;
+    int fd;
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("shm", "/dev/shm", "tmpfs", 0, "size=64k") < 0)
+        _exit(77);
+    CHECK(sb_owner_open(&owner, &config, message) == SB_OK);
+    CHECK(sb_put(sb_owner_table(owner, SB_T_mac, 0), &row) >= 0);
+    fd = open("/dev/shm/filler", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    while (write(fd, block, sizeof block) > 0)
+        ;
+
+    /* what stands is written and read as before: its memory was reserved */
+    for (uint64_t n = 0; n < 64; n++) {
+        row = fixture_mac(n, n);
+        CHECK(sb_put(sb_owner_table(owner, SB_T_mac, 0), &row) >= 0);
+    }
+    CHECK(sb_reader_open(&reader, fixture_instance(), "cramped", message) == SB_OK);
+    row = fixture_mac(3, 0);
+    CHECK(sb_lookup(reader, SB_T_mac, &row, &got) == 1 && got.last_ns == 3);
+
+    /* another owner is told how much is missing, and leaves nothing behind */
+    config.name = "another";
+    CHECK(sb_owner_open(&other, &config, message) == SB_ENOSPC);
+    CHECK(other == NULL && strstr(message, "/dev/shm has 0 KiB free") &&
+          strstr(message, "KiB are missing: enlarge it or lower the capacities"));
+    fixture_path("another", ".new", path, sizeof path);
+    CHECK(access(path, F_OK) < 0);
+
+    /* so is this one, when it wants more rows at its next start; its rows stay for the time after
+     */
+    sb_owner_close(&owner);
+    config.name = "cramped";
+    table.capacity = 1000;
+    CHECK(sb_owner_open(&owner, &config, message) == SB_ENOSPC && owner == NULL);
+    CHECK(sb_lookup(reader, SB_T_mac, &row, &got) == 1 && got.last_ns == 3);
+    table.capacity = 64;
+    CHECK(sb_owner_open(&owner, &config, message) == SB_OK && sb_owner_warm(owner));
+    CHECK(sb_find(sb_owner_table(owner, SB_T_mac, 0), &row) >= 0);
+    sb_reader_close(&reader);
+    sb_owner_close(&owner);
+    _exit(0);
+}
+
+static void
+full_shared_memory_is_a_clear_error(void **state)
+{
+    int status;
+    pid_t pid = fork();
+
+    (void)state;
+    assert_true(pid >= 0);
+    if (pid == 0)
+        fill_shared_memory();
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip(); /* not allowed to mount */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -304,6 +495,9 @@ main(void)
         cmocka_unit_test(foreign_segments_are_refused_and_replaced),
         cmocka_unit_test(a_second_owner_is_refused),
         cmocka_unit_test(too_little_memory_is_an_error),
+        cmocka_unit_test(full_shared_memory_is_a_clear_error),
+        cmocka_unit_test(a_removed_segment_stays_readable),
+        cmocka_unit_test(a_segment_replaced_by_a_foreign_one_is_refused),
         cmocka_unit_test(a_writer_may_be_killed_anywhere),
         cmocka_unit_test(owners_are_listed),
         cmocka_unit_test(a_removed_lock_file_lets_nobody_in),

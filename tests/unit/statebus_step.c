@@ -492,7 +492,7 @@ live_and_die(struct progress *progress, uint64_t first, uint64_t instructions)
 static void
 killed_writers_are_followed_by_others(void **state)
 {
-    const unsigned rounds = getenv("TRIVET_FULL") ? 5000 : 250;
+    const unsigned rounds = getenv("TRIVET_FULL") ? 2000 : 250;
     struct progress *progress = shared_progress();
     struct sb_owner *owner = open_owner(); /* of the first segment */
     uint64_t seed = 5, first = 1, inside = 0;
