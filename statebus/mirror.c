@@ -1,46 +1,101 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * mirror.c - open addressing with linear probing, at most 3/4 full, doubling.
+ * mirror.c - rows in one array in the order they came, an index of their hashes, and hints.
  *
- * Removal shifts the rows behind the hole back, so that there are no tombstones and a long-lived
- * mirror does not slow down. One thread.
+ * The index is open addressing with linear probing, at most 3/4 full, doubling. An entry carries
+ * the hash, so that growing and probing touch no rows, and removal shifts entries back, so that
+ * there are no tombstones and a long-lived mirror does not slow down. One thread.
  */
 #include "mirror.h"
 #include "record.h"
 #include <stdlib.h>
 #include <sys/random.h>
 
+#define ROWS_MAX (UINT32_MAX / 4) /* entries hold row numbers in 32 bits; more than any table has  \
+                                   */
+
+struct entry {
+    uint32_t hash; /* the low half of the key's */
+    uint32_t row;  /* its number + 1; 0: empty */
+};
+
 struct sb_mirror {
     size_t key_size, row_size;
-    size_t n_rows, mask; /* slots - 1 */
     uint64_t seed[2];    /* keys come from the network */
+    uint8_t *rows;       /* owned; n_used of room_rows have been used */
+    uint32_t *rounds;    /* owned; the round a row was last seen in, 0: free */
+    struct entry *index; /* owned */
+    uint32_t *hints;     /* owned; row number + 1 by the owner's slot, 0: none */
+    uint64_t n_hints;    /* the owner's slots */
+    uint32_t index_mask; /* entries - 1 */
+    uint32_t room;       /* rows allocated */
+    uint32_t n_used;     /* rows ever used: the free ones among them are in the list */
+    uint32_t n_rows;     /* rows that stand */
+    uint32_t free_row;   /* number + 1 of the first free row, whose first bytes have the next */
     uint32_t round;      /* never 0 */
-    size_t sweep;        /* where sb_mirror_stale() goes on */
-    uint32_t *rounds;    /* owned; of each slot's row, 0: empty slot */
-    uint8_t *rows;       /* owned */
+    uint32_t sweep;      /* row where sb_mirror_stale() goes on */
 };
 
 static void *
-row_at(const struct sb_mirror *mirror, size_t i)
+row_at(const struct sb_mirror *mirror, uint32_t row)
 {
-    return mirror->rows + i * mirror->row_size;
+    return mirror->rows + row * mirror->row_size;
 }
 
-static size_t
-home(const struct sb_mirror *mirror, const void *key)
+/* ---- memory ------------------------------------------------------------------------ */
+
+static bool
+make_room(struct sb_mirror *mirror, uint32_t room)
 {
-    return sb_key_hash(mirror->seed, key, mirror->key_size) & mirror->mask;
+    void *rows, *rounds;
+
+    if (room <= mirror->room)
+        return true;
+    if (room > ROWS_MAX)
+        return false;
+    rows = realloc(mirror->rows, room * mirror->row_size);
+    if (!rows)
+        return false;
+    mirror->rows = rows;
+    rounds = realloc(mirror->rounds, room * sizeof *mirror->rounds);
+    if (!rounds)
+        return false;
+    mirror->rounds = rounds;
+    mirror->room = room;
+    return true;
 }
 
-/* The slot of the key, or the empty one where it would go. */
-static size_t
-probe(const struct sb_mirror *mirror, const void *key)
+static void
+index_add(struct entry *index, uint32_t mask, struct entry entry)
 {
-    size_t i = home(mirror, key);
+    uint32_t i = entry.hash & mask;
 
-    while (mirror->rounds[i] && memcmp(row_at(mirror, i), key, mirror->key_size) != 0)
-        i = (i + 1) & mirror->mask;
-    return i;
+    while (index[i].row)
+        i = (i + 1) & mask;
+    index[i] = entry;
+}
+
+/* An index for that many rows. */
+static bool
+make_index(struct sb_mirror *mirror, uint64_t rows)
+{
+    uint32_t mask = mirror->index_mask;
+    struct entry *index;
+
+    while (rows * 4 > (mask + UINT64_C(1)) * 3)
+        mask = mask * 2 + 1;
+    if (mirror->index && mask == mirror->index_mask)
+        return true;
+    index = calloc((size_t)mask + 1, sizeof *index);
+    if (!index)
+        return false;
+    for (uint32_t i = 0; mirror->index && i <= mirror->index_mask; i++)
+        if (mirror->index[i].row)
+            index_add(index, mask, mirror->index[i]);
+    free(mirror->index);
+    mirror->index = index;
+    mirror->index_mask = mask;
+    return true;
 }
 
 struct sb_mirror *
@@ -52,13 +107,11 @@ sb_mirror_new(size_t key_size, size_t row_size)
         return NULL;
     mirror->key_size = key_size;
     mirror->row_size = row_size;
-    mirror->mask = 63;
+    mirror->index_mask = 63;
     mirror->round = 1;
     if (getrandom(mirror->seed, sizeof mirror->seed, 0) < 0)
         mirror->seed[0] = (uintptr_t)mirror;
-    mirror->rounds = calloc(mirror->mask + 1, sizeof *mirror->rounds);
-    mirror->rows = malloc((mirror->mask + 1) * row_size);
-    if (!mirror->rounds || !mirror->rows)
+    if (!make_index(mirror, 0))
         sb_mirror_destroy(&mirror);
     return mirror;
 }
@@ -68,10 +121,22 @@ sb_mirror_destroy(struct sb_mirror **mirror)
 {
     if (!*mirror)
         return;
-    free((*mirror)->rounds);
     free((*mirror)->rows);
+    free((*mirror)->rounds);
+    free((*mirror)->index);
+    free((*mirror)->hints);
     free(*mirror);
     *mirror = NULL;
+}
+
+void
+sb_mirror_expect(struct sb_mirror *mirror, uint64_t slots, uint64_t rows)
+{
+    free(mirror->hints);
+    mirror->hints = calloc(slots, sizeof *mirror->hints);
+    mirror->n_hints = mirror->hints ? slots : 0;
+    if (rows < ROWS_MAX && make_room(mirror, (uint32_t)rows))
+        make_index(mirror, rows);
 }
 
 size_t
@@ -80,90 +145,116 @@ sb_mirror_rows(const struct sb_mirror *mirror)
     return mirror->n_rows;
 }
 
+/* ---- finding --------------------------------------------------------------------------- */
+
+void
+sb_mirror_prefetch_hint(const struct sb_mirror *mirror, uint64_t slot)
+{
+    if (slot < mirror->n_hints)
+        __builtin_prefetch(&mirror->hints[slot]);
+}
+
+void
+sb_mirror_prefetch(const struct sb_mirror *mirror, uint64_t slot)
+{
+    uint32_t hint = slot < mirror->n_hints ? mirror->hints[slot] : 0;
+    const uint8_t *row;
+
+    if (!hint)
+        return;
+    row = row_at(mirror, hint - 1);
+    __builtin_prefetch(&mirror->rounds[hint - 1]);
+    for (size_t offset = 0; offset < mirror->row_size; offset += 64)
+        __builtin_prefetch(row + offset);
+}
+
+static void *
+found(struct sb_mirror *mirror, uint32_t row)
+{
+    mirror->rounds[row] = mirror->round;
+    return row_at(mirror, row);
+}
+
 void *
-sb_mirror_find(const struct sb_mirror *mirror, const void *key)
+sb_mirror_find(struct sb_mirror *mirror, uint64_t slot, const void *key, uint64_t *ret_hash)
 {
-    size_t i = probe(mirror, key);
+    uint32_t row = slot < mirror->n_hints ? mirror->hints[slot] : 0;
 
-    return mirror->rounds[i] ? row_at(mirror, i) : NULL;
+    /* the row may have gone and its number have been used again: the key decides */
+    if (row && mirror->rounds[row - 1] &&
+        memcmp(row_at(mirror, row - 1), key, mirror->key_size) == 0)
+        return found(mirror, row - 1);
+    *ret_hash = sb_key_hash(mirror->seed, key, mirror->key_size);
+    for (uint32_t i = (uint32_t)*ret_hash & mirror->index_mask; mirror->index[i].row;
+         i = (i + 1) & mirror->index_mask) {
+        row = mirror->index[i].row - 1;
+        if (mirror->index[i].hash == (uint32_t)*ret_hash &&
+            memcmp(row_at(mirror, row), key, mirror->key_size) == 0) {
+            if (slot < mirror->n_hints)
+                mirror->hints[slot] = row + 1;
+            return found(mirror, row);
+        }
+    }
+    return NULL;
 }
 
-static bool
-grow(struct sb_mirror *mirror)
-{
-    struct sb_mirror bigger = *mirror;
-
-    bigger.mask = mirror->mask * 2 + 1;
-    bigger.rounds = calloc(bigger.mask + 1, sizeof *bigger.rounds);
-    bigger.rows = malloc((bigger.mask + 1) * mirror->row_size);
-    if (!bigger.rounds || !bigger.rows) {
-        free(bigger.rounds);
-        free(bigger.rows);
-        return false;
-    }
-    for (size_t i = 0; i <= mirror->mask; i++) {
-        size_t to;
-
-        if (!mirror->rounds[i])
-            continue;
-        to = probe(&bigger, row_at(mirror, i));
-        bigger.rounds[to] = mirror->rounds[i];
-        memcpy(row_at(&bigger, to), row_at(mirror, i), mirror->row_size);
-    }
-    free(mirror->rounds);
-    free(mirror->rows);
-    *mirror = bigger;
-    return true;
-}
+/* ---- writing ------------------------------------------------------------------------------- */
 
 bool
-sb_mirror_put(struct sb_mirror *mirror, const void *row)
+sb_mirror_insert(struct sb_mirror *mirror, uint64_t slot, const void *row, uint64_t hash)
 {
-    size_t i = probe(mirror, row);
+    uint32_t number;
 
-    if (!mirror->rounds[i]) {
-        if ((mirror->n_rows + 1) * 4 > (mirror->mask + 1) * 3) {
-            if (!grow(mirror))
-                return false;
-            i = probe(mirror, row);
-        }
-        mirror->n_rows++;
+    if (!make_index(mirror, mirror->n_rows + UINT64_C(1)))
+        return false;
+    if (mirror->free_row) {
+        number = mirror->free_row - 1;
+        memcpy(&mirror->free_row, row_at(mirror, number), sizeof mirror->free_row);
+    } else {
+        if (mirror->n_used == mirror->room && !make_room(mirror, 64 + mirror->room * 2))
+            return false;
+        number = mirror->n_used++;
     }
-    mirror->rounds[i] = mirror->round;
-    memcpy(row_at(mirror, i), row, mirror->row_size);
+    memcpy(row_at(mirror, number), row, mirror->row_size);
+    mirror->rounds[number] = mirror->round;
+    mirror->n_rows++;
+    index_add(mirror->index, mirror->index_mask,
+              (struct entry){.hash = (uint32_t)hash, .row = number + 1});
+    if (slot < mirror->n_hints)
+        mirror->hints[slot] = number + 1;
     return true;
 }
 
-void
-sb_mirror_touch(struct sb_mirror *mirror, void *row)
-{
-    mirror->rounds[(size_t)((uint8_t *)row - mirror->rows) / mirror->row_size] = mirror->round;
-}
-
+/* Empties an entry and moves those behind it back, unless they are at or before their home. */
 static void
-remove_at(struct sb_mirror *mirror, size_t hole)
+index_remove(struct sb_mirror *mirror, uint32_t hole)
 {
-    mirror->n_rows--;
-    for (size_t i = (hole + 1) & mirror->mask; mirror->rounds[i]; i = (i + 1) & mirror->mask) {
-        /* a row may move into the hole unless its home lies between the hole and itself */
-        size_t from_home = (i - home(mirror, row_at(mirror, i))) & mirror->mask;
+    uint32_t mask = mirror->index_mask;
 
-        if (from_home < ((i - hole) & mirror->mask))
+    for (uint32_t i = (hole + 1) & mask; mirror->index[i].row; i = (i + 1) & mask) {
+        uint32_t from_home = (i - mirror->index[i].hash) & mask;
+
+        if (from_home < ((i - hole) & mask))
             continue;
-        mirror->rounds[hole] = mirror->rounds[i];
-        memcpy(row_at(mirror, hole), row_at(mirror, i), mirror->row_size);
+        mirror->index[hole] = mirror->index[i];
         hole = i;
     }
-    mirror->rounds[hole] = 0;
+    mirror->index[hole].row = 0;
 }
 
 void
-sb_mirror_remove(struct sb_mirror *mirror, const void *key)
+sb_mirror_remove(struct sb_mirror *mirror, void *row)
 {
-    size_t i = probe(mirror, key);
+    uint32_t number = (uint32_t)((size_t)((uint8_t *)row - mirror->rows) / mirror->row_size);
+    uint32_t i = (uint32_t)sb_key_hash(mirror->seed, row, mirror->key_size) & mirror->index_mask;
 
-    if (mirror->rounds[i])
-        remove_at(mirror, i);
+    while (mirror->index[i].row != number + 1)
+        i = (i + 1) & mirror->index_mask;
+    index_remove(mirror, i);
+    memcpy(row, &mirror->free_row, sizeof mirror->free_row);
+    mirror->free_row = number + 1;
+    mirror->rounds[number] = 0;
+    mirror->n_rows--;
 }
 
 void
@@ -177,15 +268,14 @@ sb_mirror_round(struct sb_mirror *mirror)
 bool
 sb_mirror_stale(struct sb_mirror *mirror, void *ret_row)
 {
-    while (mirror->sweep <= mirror->mask) {
-        size_t i = mirror->sweep;
+    while (mirror->sweep < mirror->n_used) {
+        uint32_t row = mirror->sweep++;
 
-        if (mirror->rounds[i] && mirror->rounds[i] != mirror->round) {
-            memcpy(ret_row, row_at(mirror, i), mirror->row_size);
-            remove_at(mirror, i); /* may shift another row here: look at this slot again */
+        if (mirror->rounds[row] && mirror->rounds[row] != mirror->round) {
+            memcpy(ret_row, row_at(mirror, row), mirror->row_size);
+            sb_mirror_remove(mirror, row_at(mirror, row));
             return true;
         }
-        mirror->sweep++;
     }
     return false;
 }

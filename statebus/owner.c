@@ -33,6 +33,17 @@ struct sb_owner {
     uint64_t incarnation;
 };
 
+/* Never 0. */
+static uint64_t
+random_id(void)
+{
+    uint64_t id = 0;
+
+    if (getrandom(&id, sizeof id, 0) < 0 || id == 0)
+        id = sb_now();
+    return id;
+}
+
 /* ---- adopting ------------------------------------------------------------------- */
 
 static int
@@ -99,15 +110,23 @@ copy_shard(struct sb_table *shards, unsigned n_shards, const struct sb_table *ol
     }
     /* Readers follow rings by position: keep them where the shards stay the same. */
     struct sb_table *ring = &shards[old->index % n_shards];
+    bool keep = old_dir->shards == n_shards;
 
     sb_ring_range(old_dir, old->shard, &first, &head);
     if (head - first > ring->n_slots)
         first = head - ring->n_slots;
-    if (ring->head == 0 && old_dir->shards == n_shards)
-        ring->head = first;
-    for (uint64_t p = first; p < head; p++)
+    for (uint64_t p = first; p < head; p++) {
+        if (keep)
+            ring->head = p;
         if (sb_ring_read(old_dir, old->shard, p, row) == 1)
             sb_append(ring, row);
+    }
+    if (keep) { /* the last record may have been lost */
+        ring->head = head;
+        sb_store(&ring->shard->head, head);
+    } else {
+        sb_store(&ring->shard->start, ring->head);
+    }
 }
 
 /* Other capacities, shards or tables: copies the rows into the new segment. *dropped: rows that
@@ -137,7 +156,11 @@ copy_rows(struct sb_owner *owner, const struct sb_map *old, uint64_t *dropped)
             rows += table.rows;
             copy_shard(owner->shards[index], owner->map.dir[index].shards, &table, &old->dir[i]);
         }
-        sb_map_dir(&owner->map, index)->last_seq = sb_map_dir(old, (int)i)->last_seq;
+        if (owner->shards[index][0].info->kind == SB_HASH ||
+            old->dir[i].shards == owner->map.dir[index].shards) { /* else its positions are new */
+            sb_map_dir(&owner->map, index)->last_seq = sb_map_dir(old, (int)i)->last_seq;
+            sb_map_dir(&owner->map, index)->epoch = sb_map_dir(old, (int)i)->epoch;
+        }
         for (unsigned s = 0; s < owner->map.dir[index].shards; s++)
             rows -= owner->shards[index][s].rows;
         *dropped += rows;
@@ -213,6 +236,8 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
 
     error = sb_map_create(&owner->map, config->instance, config->name, config->tables,
                           config->n_tables, mode, message);
+    for (unsigned i = 0; error == SB_OK && i < owner->map.n_tables; i++)
+        sb_map_dir(&owner->map, (int)i)->epoch = random_id();
     if (error == SB_OK)
         error = open_shards(owner, &owner->map, message);
     if (error == SB_OK && found == SB_OK) {
@@ -252,9 +277,10 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
         table->shards = owner->shards[i];
         table->dir = sb_map_dir(&owner->map, (int)i);
         table->last_seq = sb_load(&table->dir->last_seq);
-        if (table->last_seq >= SB_SEQ_MAX) { /* damage; each incarnation may count anew */
+        if (table->last_seq >= SB_SEQ_MAX) { /* damage: count anew */
             table->last_seq = 0;
             sb_store(&table->dir->last_seq, 0);
+            sb_store(&table->dir->epoch, random_id());
         }
         for (unsigned s = 0; s < dir->shards; s++) {
             table->shards[s].changes = sb_changes_new(records, dir->row_size, &owner->waker);
@@ -305,10 +331,7 @@ sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char 
     for (unsigned i = 0; i < owner->map.n_tables; i++)
         for (unsigned s = 0; s < owner->map.dir[i].shards; s++)
             sb_table_begin(&owner->shards[i][s]);
-    do {
-        if (getrandom(&owner->incarnation, sizeof owner->incarnation, 0) < 0)
-            owner->incarnation = sb_now();
-    } while (owner->incarnation == 0);
+    owner->incarnation = random_id();
     sb_store(&owner->map.header->pid, (uint32_t)getpid());
     sb_store(&owner->map.header->phase, SB_INIT);
     sb_store(&owner->map.header->heartbeat, sb_mono());
@@ -337,8 +360,8 @@ sb_owner_close(struct sb_owner **ref)
 
     if (!owner)
         return;
-    if (owner->publishing)
-        sb_publisher_drain(&owner->publisher);
+    while (owner->publishing && sb_publisher_drain(&owner->publisher))
+        ;
     sb_publisher_close(&owner->publisher);
     free_shards(owner);
     sb_map_close(&owner->map);

@@ -6,13 +6,13 @@
  *   0  topic: the table's name and its final NUL, or SB_TOPIC_HEARTBEAT and its NUL
  *   1  struct sb_message, 32 bytes, little-endian
  *   2  (delta) count records of record_size = 8 + row size: a u64 prefix, then the row
- *      hash tables: low 32 bits enum sb_op (SB_PUT, SB_REMOVE), high 32 bits the shard. A
- *                   removed row is sent whole, as it was.
+ *      hash tables: low 48 bits the row's slot over all shards, high 16 bits enum sb_op (SB_PUT,
+ *                   SB_REMOVE). A removed row is sent whole, as it was.
  *      rings:       low 48 bits the record's position in its shard, high 16 bits the shard
  *   2  (heartbeat) count records of struct sb_beat
- * Sequences: one series a table, over all its shards, never reset while the segment lives. Record
- * i of a delta has first_seq + i. Changes that never made it into a message use up numbers too, so
- * that a subscriber sees the gap.
+ * Sequences: one series a table, over all its shards, that goes on over restarts; one that begins
+ * anew has another epoch in the segment's directory. Record i of a delta has first_seq + i. Changes
+ * that never made it into a message use up numbers too, so that a subscriber sees the gap.
  */
 #ifndef STATEBUS_PUBLISHER_H
 #define STATEBUS_PUBLISHER_H
@@ -25,6 +25,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "rows and headers are sent as they lie in memory, and that is little-endian");
 
 #define SB_MESSAGE_MAGIC UINT32_C(0x56525431)
+#define SB_PREFIX_LOW ((UINT64_C(1) << 48) - 1)
 #define SB_MESSAGE_SIZE 16384 /* of records in one message, at most */
 /* sorts last: SUB sends its subscriptions in order, so a heartbeat proves that all others count */
 #define SB_TOPIC_HEARTBEAT "\xffheartbeat"

@@ -396,3 +396,29 @@ sb_reader_seq(const struct sb_reader *reader, enum sb_table_id id)
 
     return index < 0 ? 0 : sb_load_acquire(&sb_map_dir(&reader->map, index)->last_seq);
 }
+
+uint64_t
+sb_reader_epoch(const struct sb_reader *reader, enum sb_table_id id)
+{
+    int index = sb_map_find(&reader->map, id);
+
+    return index < 0 ? 0 : sb_load_acquire(&sb_map_dir(&reader->map, index)->epoch);
+}
+
+uint64_t
+sb_reader_slots(const struct sb_reader *reader, enum sb_table_id id)
+{
+    int index = sb_map_find(&reader->map, id);
+
+    return index < 0 ? 0 : (uint64_t)reader->map.dir[index].slots * reader->map.dir[index].shards;
+}
+
+uint64_t
+sb_reader_ring_start(const struct sb_reader *reader, enum sb_table_id id, unsigned shard)
+{
+    int index = sb_map_find(&reader->map, id);
+
+    if (index < 0 || shard >= reader->map.dir[index].shards)
+        return 0;
+    return sb_load_acquire(&sb_map_shard(&reader->map, index, shard)->start);
+}

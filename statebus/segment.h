@@ -59,7 +59,8 @@ struct sb_dir {
     uint32_t stride;     /* bytes from one slot to the next */
     uint16_t shards;
     uint16_t row_size;
-    uint64_t pad[8];
+    uint64_t epoch; /* live: random; another one when last_seq and ring positions begin anew */
+    uint64_t pad[7];
 };
 _Static_assert(sizeof(struct sb_dir) == 128, "directory entries are two cache lines");
 _Static_assert(SB_DIR_OFFSET + SB_T_COUNT * sizeof(struct sb_dir) <= SB_HEADER_SIZE,
@@ -74,7 +75,8 @@ struct sb_shard {
     uint64_t inserted, updated, removed, evicted, refused;
     uint64_t unpublished; /* changes that found the change ring full; by the main thread */
     uint64_t epoch;       /* hash: write clock when this incarnation began (adopt.c) */
-    uint64_t pad[6];
+    uint64_t start; /* ring: its head when the epoch began, 0 unless records were brought over */
+    uint64_t pad[5];
 };
 _Static_assert(sizeof(struct sb_shard) == 128, "shards start with two cache lines");
 

@@ -24,13 +24,14 @@
 #define SUBSCRIBER_MAGIC UINT32_C(0x5b5b5c4b)
 #define SCAN_NS (250 * SB_MS) /* between looks for new and dead owners */
 #define TURN_MAX 1024         /* messages of one owner a turn */
-#define ROW_MAX (SB_MESSAGE_SIZE / 8)
+#define ROW_MAX 2048          /* bytes; no table comes near */
+#define PREFETCH 8            /* records of a message ahead of the one applied */
 
 /* One table of one owner. */
 struct follow {
     bool present;             /* the owner has it */
     bool stale;               /* to be read again */
-    bool streaming;           /* `stream` is known */
+    uint64_t epoch;           /* of the series that stream and positions belong to */
     uint64_t stream;          /* last sequence accounted for, received or missed */
     uint64_t applied;         /* our copy holds all changes up to here */
     struct sb_mirror *mirror; /* owned; hash tables */
@@ -87,41 +88,51 @@ report(struct sb_subscriber *subscriber, const struct source *source, enum sb_ta
 
 /* ---- one row --------------------------------------------------------------------- */
 
+/* slot: a hint where the owner has it */
 static void
-put_row(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id,
+put_row(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id, uint64_t slot,
         const void *row)
 {
     struct follow *table = &source->tables[id];
     size_t size = sb_table_info(id)->row_size;
-    void *known = sb_mirror_find(table->mirror, row);
-    uint64_t old[ROW_MAX / 8];
+    uint64_t hash;
+    void *known = sb_mirror_find(table->mirror, slot, row, &hash);
 
-    if (known && memcmp(known, row, size) == 0) {
-        sb_mirror_touch(table->mirror, known);
+    if (known) {
+        if (memcmp(known, row, size) == 0)
+            return;
+        report(subscriber, source, id, SB_PUT, row, known);
+        memcpy(known, row, size);
         return;
     }
-    if (known)
-        memcpy(old, known, size);
-    if (!sb_mirror_put(table->mirror, row)) {
+    if (sb_mirror_insert(table->mirror, slot, row, hash))
+        report(subscriber, source, id, SB_PUT, row, NULL);
+    else
         table->stale = true; /* out of memory: try again */
-        return;
-    }
-    report(subscriber, source, id, SB_PUT, row, known ? old : NULL);
 }
 
 static void
 remove_row(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id,
-           const void *key)
+           uint64_t slot, const void *key)
 {
     struct follow *table = &source->tables[id];
-    void *known = sb_mirror_find(table->mirror, key);
-    uint64_t old[ROW_MAX / 8];
+    uint64_t hash;
+    void *known = sb_mirror_find(table->mirror, slot, key, &hash);
 
     if (!known)
         return;
-    memcpy(old, known, sb_table_info(id)->row_size);
-    sb_mirror_remove(table->mirror, key);
-    report(subscriber, source, id, SB_REMOVE, NULL, old);
+    report(subscriber, source, id, SB_REMOVE, NULL, known);
+    sb_mirror_remove(table->mirror, known);
+}
+
+/* All rows that were not seen in this round are gone. */
+static void
+remove_stale(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id)
+{
+    uint64_t row[ROW_MAX / 8];
+
+    while (sb_mirror_stale(source->tables[id].mirror, row))
+        report(subscriber, source, id, SB_REMOVE, NULL, row);
 }
 
 /* ---- reading a table again ----------------------------------------------------------- */
@@ -138,7 +149,7 @@ reread_hash(struct sb_subscriber *subscriber, struct source *source, enum sb_tab
     sb_mirror_round(table->mirror);
     while ((got = sb_read(source->reader, id, &cursor, row)) != 0) {
         if (got == 1)
-            put_row(subscriber, source, id, row);
+            put_row(subscriber, source, id, cursor - 1, row);
         else
             whole = false;
     }
@@ -146,8 +157,7 @@ reread_hash(struct sb_subscriber *subscriber, struct source *source, enum sb_tab
         table->stale = true; /* a row was too busy: we do not know which ones are gone */
         return;
     }
-    while (sb_mirror_stale(table->mirror, row))
-        report(subscriber, source, id, SB_REMOVE, NULL, row);
+    remove_stale(subscriber, source, id);
     table->applied = seq;
 }
 
@@ -165,9 +175,10 @@ reread_ring(struct sb_subscriber *subscriber, struct source *source, enum sb_tab
             int got = sb_follow(source->reader, id, s, &table->positions[s], row, &lost);
 
             subscriber->stats.ring_lost += lost;
-            if (got != 1)
-                break;
-            report(subscriber, source, id, SB_APPEND, row, NULL);
+            if (got == 1)
+                report(subscriber, source, id, SB_APPEND, row, NULL);
+            else if (lost == 0)
+                break; /* the end; nothing but lost records may go on behind them */
         }
     }
     table->applied = seq;
@@ -191,6 +202,83 @@ repair(struct sb_subscriber *subscriber, struct source *source)
 
 /* ---- incarnations ---------------------------------------------------------------------- */
 
+/* All numbers up to `last` have been given out, and what did not come by now does not come. */
+static void
+account(struct sb_subscriber *subscriber, struct follow *table, uint64_t last)
+{
+    if (last <= table->stream)
+        return;
+    subscriber->stats.missed += last - table->stream;
+    table->stream = last;
+}
+
+/* The owner's last words: what it gave out and we did not get. */
+static void
+account_all(struct sb_subscriber *subscriber, struct source *source)
+{
+    for (int id = 0; id < SB_T_COUNT; id++)
+        if (source->tables[id].present)
+            account(subscriber, &source->tables[id],
+                    sb_reader_seq(source->reader, (enum sb_table_id)id));
+}
+
+/* A table begun anew: its old numbers and records are what the old mapping, which nobody writes any
+ * more, still shows. A cold start between two looks of ours, of which nothing is left, is the one
+ * thing that cannot be counted. */
+static void
+end_series(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id,
+           const struct sb_reader *next)
+{
+    struct follow *table = &source->tables[id];
+    uint64_t seq = sb_reader_seq(next, id);
+
+    if (sb_reader_epoch(next, id) == table->epoch) {
+        if (seq < table->stream)
+            table->stream = seq; /* damage that its owner took for the truth */
+        return;
+    }
+    account(subscriber, table, sb_reader_seq(source->reader, id));
+    if (sb_table_info(id)->kind == SB_RING)
+        reread_ring(subscriber, source, id);
+    table->stream = 0;
+}
+
+static bool
+begin_ring(struct source *source, enum sb_table_id id, bool anew)
+{
+    struct follow *table = &source->tables[id];
+    unsigned shards = sb_reader_shards(source->reader, id);
+    bool first = !table->positions;
+
+    if (table->n_shards != shards) {
+        free(table->positions);
+        table->positions = calloc(shards, sizeof *table->positions);
+        table->n_shards = table->positions ? shards : 0;
+    }
+    for (unsigned s = 0; s < table->n_shards && anew; s++)
+        table->positions[s] = !first             ? sb_reader_ring_start(source->reader, id, s)
+                              : source->from_now ? UINT64_MAX
+                                                 : 0;
+    return table->positions != NULL;
+}
+
+static bool
+begin_hash(struct source *source, enum sb_table_id id)
+{
+    const struct sb_table_info *info = sb_table_info(id);
+    struct follow *table = &source->tables[id];
+    struct sb_table_stats stats;
+
+    if (!table->mirror)
+        table->mirror = sb_mirror_new(info->key_size, info->row_size);
+    if (!table->mirror)
+        return false;
+    sb_reader_stats(source->reader, id, &stats);
+    sb_mirror_expect(table->mirror, sb_reader_slots(source->reader, id),
+                     stats.rows < stats.capacity ? stats.rows : stats.capacity);
+    return true;
+}
+
 /* Everything of a new incarnation is to be read; what we hold stays until then, to compare. */
 static void
 begin_incarnation(struct sb_subscriber *subscriber, struct source *source)
@@ -201,32 +289,25 @@ begin_incarnation(struct sb_subscriber *subscriber, struct source *source)
     source->beat = false;
     for (int i = 0; i < SB_T_COUNT; i++) {
         enum sb_table_id id = (enum sb_table_id)i;
-        const struct sb_table_info *info = sb_table_info(id);
         struct follow *table = &source->tables[id];
-        unsigned shards = sb_reader_shards(source->reader, id);
+        uint64_t epoch = sb_reader_epoch(source->reader, id);
+        bool anew = !table->present || epoch != table->epoch;
 
-        table->present = wanted(subscriber, i) && shards > 0;
-        if (!table->present)
+        table->present = wanted(subscriber, i) && sb_reader_has(source->reader, id);
+        if (!table->present) {
+            if (table->mirror) { /* it no longer has this table */
+                sb_mirror_round(table->mirror);
+                remove_stale(subscriber, source, id);
+            }
             continue;
-        table->stale = true;
-        table->streaming = false;
-        table->applied = 0;
-        if (info->kind == SB_HASH) {
-            if (!table->mirror)
-                table->mirror = sb_mirror_new(info->key_size, info->row_size);
-            table->present = table->mirror != NULL;
-        } else if (table->n_shards != shards) {
-            uint64_t *positions = calloc(shards, sizeof *positions);
-
-            free(table->positions);
-            table->positions = positions;
-            table->n_shards = positions ? shards : 0;
-            table->present = positions != NULL;
-            /* Other shards than before: the records were shuffled, so only new ones are news. */
-            for (unsigned s = 0; s < table->n_shards; s++)
-                if (source->from_now || !first)
-                    positions[s] = UINT64_MAX;
         }
+        if (first)
+            table->stream = sb_reader_seq(source->reader, id);
+        table->epoch = epoch;
+        table->stale = true;
+        table->applied = 0;
+        table->present = sb_table_info(id)->kind == SB_RING ? begin_ring(source, id, anew)
+                                                            : begin_hash(source, id);
     }
 }
 
@@ -234,63 +315,90 @@ begin_incarnation(struct sb_subscriber *subscriber, struct source *source)
 static void
 open_source(struct sb_subscriber *subscriber, struct source *source)
 {
+    struct sb_reader *reader = NULL;
+    struct sb_segment_info info;
     int error;
 
-    if (source->reader)
-        error = sb_reader_reopen(source->reader, NULL);
-    else
-        error = sb_reader_open(&source->reader, subscriber->instance, source->owner, NULL);
+    if (source->reader && sb_reader_info(source->reader, &info) == SB_OK &&
+        info.liveness != SB_RESTARTED)
+        return;
+    error = sb_reader_open(&reader, subscriber->instance, source->owner, NULL);
     if (error == SB_ELAYOUT || error == SB_ECORRUPT) {
         if (!source->foreign)
             subscriber->stats.refused++;
         source->foreign = true;
-    } else if (error == SB_OK) {
-        source->foreign = false;
     }
-    if (error == SB_OK && sb_reader_incarnation(source->reader) != source->incarnation)
-        begin_incarnation(subscriber, source);
+    if (error < 0)
+        return; /* the old mapping stays, to be read */
+    source->foreign = false;
+    for (int id = 0; source->reader && id < SB_T_COUNT; id++)
+        if (source->tables[id].present)
+            end_series(subscriber, source, (enum sb_table_id)id, reader);
+    sb_reader_close(&source->reader);
+    source->reader = reader;
+    begin_incarnation(subscriber, source);
 }
 
 /* ---- messages ---------------------------------------------------------------------------- */
+
+static void
+apply_ring(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id,
+           uint64_t prefix, const void *row)
+{
+    struct follow *table = &source->tables[id];
+    uint64_t shard = prefix >> 48, position = prefix & SB_PREFIX_LOW;
+
+    if (shard >= table->n_shards || position > table->positions[shard]) {
+        table->stale = true;
+    } else if (position == table->positions[shard]) {
+        table->positions[shard]++;
+        report(subscriber, source, id, SB_APPEND, row, NULL);
+    }
+}
 
 static void
 take_delta(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id,
            const struct sb_message *header, const uint8_t *records)
 {
     struct follow *table = &source->tables[id];
-    uint64_t last = header->first_seq + header->count - 1;
-    bool ring = sb_table_info(id)->kind == SB_RING;
+    uint64_t last = header->first_seq + header->count - 1, prefix, copy[ROW_MAX / 8];
+    bool ring = sb_table_info(id)->kind == SB_RING, aligned = (uintptr_t)records % 8 == 0;
+    uint32_t i = 0;
 
-    if (table->streaming && header->first_seq > table->stream + 1)
-        subscriber->stats.missed += header->first_seq - table->stream - 1;
-    table->stream = last;
-    table->streaming = true;
-    subscriber->stats.received += header->count;
+    account(subscriber, table, header->first_seq - 1);
+    if (last > table->stream) { /* those before were counted when the segment showed them */
+        subscriber->stats.received += last - table->stream;
+        table->stream = last;
+    }
     if (header->first_seq > table->applied + 1)
         table->stale = true;
-    for (uint32_t i = 0; i < header->count && !table->stale; i++) {
-        uint64_t prefix, row[ROW_MAX / 8];
-
-        if (header->first_seq + i <= table->applied)
-            continue;
-        memcpy(&prefix, records + (size_t)i * header->record_size, 8);
-        memcpy(row, records + (size_t)i * header->record_size + 8, header->record_size - 8);
-        if (ring) {
-            uint64_t shard = prefix >> 48, position = prefix & ((UINT64_C(1) << 48) - 1);
-
-            if (shard >= table->n_shards || position > table->positions[shard])
-                table->stale = true;
-            else if (position == table->positions[shard]) {
-                table->positions[shard]++;
-                report(subscriber, source, id, SB_APPEND, row, NULL);
-            }
-        } else if ((uint32_t)prefix == SB_REMOVE) {
-            remove_row(subscriber, source, id, row);
-        } else {
-            put_row(subscriber, source, id, row);
-        }
+    if (table->stale || last <= table->applied)
+        return;
+    if (header->first_seq <= table->applied)
+        i = (uint32_t)(table->applied + 1 - header->first_seq);
+    for (uint32_t j = i; j < header->count && !ring; j++) {
+        memcpy(&prefix, records + (size_t)j * header->record_size, 8);
+        sb_mirror_prefetch_hint(table->mirror, prefix & SB_PREFIX_LOW);
     }
-    if (!table->stale && last > table->applied)
+    for (; i < header->count && !table->stale; i++) {
+        const uint8_t *record = records + (size_t)i * header->record_size;
+        const void *row = record + 8;
+
+        if (!ring && i + PREFETCH < header->count) {
+            memcpy(&prefix, record + PREFETCH * (size_t)header->record_size, 8);
+            sb_mirror_prefetch(table->mirror, prefix & SB_PREFIX_LOW);
+        }
+        if (!aligned)
+            row = memcpy(copy, row, header->record_size - 8);
+        memcpy(&prefix, record, 8);
+        if (ring)
+            apply_ring(subscriber, source, id, prefix, row);
+        else if (prefix >> 48 == SB_REMOVE)
+            remove_row(subscriber, source, id, prefix & SB_PREFIX_LOW, row);
+        else
+            put_row(subscriber, source, id, prefix & SB_PREFIX_LOW, row);
+    }
+    if (!table->stale)
         table->applied = last;
 }
 
@@ -310,10 +418,7 @@ take_heartbeat(struct sb_subscriber *subscriber, struct source *source,
         if (id < 0 || !source->tables[id].present)
             continue;
         table = &source->tables[id];
-        if (table->streaming && beat.last_seq > table->stream)
-            subscriber->stats.missed += beat.last_seq - table->stream;
-        table->stream = beat.last_seq;
-        table->streaming = true;
+        account(subscriber, table, beat.last_seq);
         if (beat.last_seq > table->applied)
             table->stale = true;
     }
@@ -346,7 +451,8 @@ take_message(struct sb_subscriber *subscriber, struct source *source, const char
         return true;
     }
     id = sb_table_by_name(topic);
-    if (id < 0 || header.kind != SB_MESSAGE_DELTA || header.count == 0 ||
+    if (id < 0 || header.kind != SB_MESSAGE_DELTA || header.count == 0 || header.first_seq == 0 ||
+        header.first_seq >= SB_SEQ_MAX ||
         header.record_size != 8u + sb_table_info((enum sb_table_id)id)->row_size)
         return false;
     if (source->tables[id].present)
@@ -489,6 +595,8 @@ look_at(void *arg, const char *owner)
         disconnect_source(subscriber, source);
         for (int id = 0; id < SB_T_COUNT; id++)
             source->tables[id].stale = source->tables[id].present;
+        if (source->reader)
+            account_all(subscriber, source);
     }
     open_source(subscriber, source);
     return 0;

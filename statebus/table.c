@@ -229,8 +229,9 @@ stamp(struct sb_table *table, uint64_t generation)
 
 /* Publishes a row into a slot, full or empty. */
 static void
-publish(struct sb_table *table, struct sb_slot *slot, uint64_t meta, const void *row)
+publish(struct sb_table *table, uint64_t i, uint64_t meta, const void *row)
 {
+    struct sb_slot *slot = sb_table_slot(table, i);
     uint64_t word = slot->word, seq = word ? (word >> 1) + 1 : table->shard->floor + 1;
     uint64_t index = word ? !(word & 1) : 0;
 
@@ -238,7 +239,7 @@ publish(struct sb_table *table, struct sb_slot *slot, uint64_t meta, const void 
     sb_copy_in(slot->rows + index * table->words, row, table->words);
     sb_store_release(&slot->word, seq << 1 | index);
     if (table->changes)
-        sb_changes_push(table->changes, sb_change_prefix(SB_PUT, table->index), row);
+        sb_changes_push(table->changes, sb_change_prefix(SB_PUT, table, i), row);
 }
 
 static void
@@ -247,7 +248,7 @@ empty(struct sb_table *table, uint32_t i)
     struct sb_slot *slot = sb_table_slot(table, i);
 
     if (table->changes)
-        sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table->index),
+        sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table, i),
                         sb_table_row(table, slot));
     /* the floor before the word, so that no sequence of this slot comes again (record.h) */
     if (slot->word >> 1 > table->shard->floor)
@@ -321,7 +322,7 @@ sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
 
     if (i >= 0) {
         slot = sb_table_slot(table, (uint64_t)i);
-        publish(table, slot, stamp(table, slot->meta >> 48), row);
+        publish(table, (uint64_t)i, stamp(table, slot->meta >> 48), row);
         COUNT(table, updated);
         return i;
     }
@@ -337,7 +338,7 @@ sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
     slot = sb_table_slot(table, (uint64_t)i);
     sb_store_release(&table->tags[i], home.tag);
     /* generation 0xffff + 1 leaves the word at the top, so it wraps to 0 */
-    publish(table, slot, stamp(table, (slot->meta >> 48) + 1), row);
+    publish(table, (uint64_t)i, stamp(table, (slot->meta >> 48) + 1), row);
     table->rows++;
     sb_store(&table->shard->rows, table->rows);
     COUNT(table, inserted);
@@ -361,7 +362,7 @@ write_row(struct sb_table *table, int64_t i, const void *row, bool confirm)
     if (!same_key(old, row, table->key_size))
         return SB_EINVAL;
     slot = sb_table_slot(table, (uint64_t)i);
-    publish(table, slot, confirm ? stamp(table, slot->meta >> 48) : slot->meta, row);
+    publish(table, (uint64_t)i, confirm ? stamp(table, slot->meta >> 48) : slot->meta, row);
     COUNT(table, updated);
     return SB_OK;
 }

@@ -58,11 +58,12 @@ sb_table_row(const struct sb_table *table, const struct sb_slot *slot)
     return slot->rows + (slot->word & 1) * table->words;
 }
 
-/* The prefix of a change record: see publisher.c */
+/* The prefix of a change record: see publisher.h. Slots count over all shards, as sb_read()'s
+ * cursor does. */
 static inline uint64_t
-sb_change_prefix(enum sb_op op, unsigned shard)
+sb_change_prefix(enum sb_op op, const struct sb_table *table, uint64_t i)
 {
-    return (uint64_t)op | (uint64_t)shard << 32;
+    return (uint64_t)op << 48 | ((uint64_t)table->index * table->n_slots + i);
 }
 
 static inline uint64_t

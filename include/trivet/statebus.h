@@ -271,6 +271,9 @@ bool sb_reader_restored(const struct sb_reader *reader);
  * read. */
 int sb_follow(struct sb_reader *reader, enum sb_table_id id, unsigned shard, uint64_t *position,
               void *ret_row, uint64_t *ret_lost);
+/* Random, another one when the table was begun anew (a cold start), 0 without the table. After
+ * sb_reader_reopen(): while it is the same a ring's positions go on, else start again at 0. */
+uint64_t sb_reader_epoch(const struct sb_reader *reader, enum sb_table_id id);
 unsigned sb_reader_shards(const struct sb_reader *reader, enum sb_table_id id);
 
 /* The owners of an instance that have a lock file, dead ones included: calls each(arg, owner) until
@@ -300,8 +303,9 @@ typedef void sb_change_fn(void *arg, const struct sb_change *change);
 
 struct sb_subscriber;
 struct sb_subscriber_stats {
-    uint64_t received;  /* records that came as deltas */
-    uint64_t missed;    /* records known to have been sent and not received */
+    uint64_t received;  /* changes that came as deltas */
+    uint64_t missed;    /* changes known to have been given out and not received; with received: all
+                           that the owners gave out since their segments were first opened */
     uint64_t rereads;   /* tables read again from shared memory */
     uint64_t ring_lost; /* ring records lost for good (lapped) */
     uint64_t refused;   /* messages or segments of a foreign layout */
