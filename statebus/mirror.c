@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define ROWS_MAX (UINT32_MAX / 4) /* entries hold row numbers in 32 bits; more than any table has  \
-                                   */
+#define ROWS_MAX (UINT32_MAX / 4) /* far more than a table has */
 
 struct entry {
     uint32_t hash; /* the low half of the key's */

@@ -413,12 +413,29 @@ sb_reader_slots(const struct sb_reader *reader, enum sb_table_id id)
     return index < 0 ? 0 : (uint64_t)reader->map.dir[index].slots * reader->map.dir[index].shards;
 }
 
-uint64_t
-sb_reader_ring_start(const struct sb_reader *reader, enum sb_table_id id, unsigned shard)
+int
+sb_reader_ring(const struct sb_reader *reader, enum sb_table_id id, unsigned shard,
+               struct sb_ring_range *ret)
+{
+    int index = sb_map_find(&reader->map, id);
+    const struct sb_shard *s;
+
+    if (index < 0 || shard >= reader->map.dir[index].shards)
+        return SB_ENONE;
+    s = sb_map_shard(&reader->map, index, shard);
+    sb_ring_range(&reader->map.dir[index], s, &ret->first, &ret->head);
+    ret->start = sb_load_acquire(&s->start);
+    return SB_OK;
+}
+
+int
+sb_reader_next(const struct sb_reader *reader, enum sb_table_id id, unsigned shard,
+               uint64_t *position, void *ret_row, uint64_t *ret_lost)
 {
     int index = sb_map_find(&reader->map, id);
 
     if (index < 0 || shard >= reader->map.dir[index].shards)
-        return 0;
-    return sb_load_acquire(&sb_map_shard(&reader->map, index, shard)->start);
+        return SB_ENONE;
+    return follow(&reader->map.dir[index], sb_map_shard(&reader->map, index, shard), position,
+                  ret_row, ret_lost);
 }

@@ -13,7 +13,15 @@ uint64_t sb_reader_incarnation(const struct sb_reader *reader);
 uint64_t sb_reader_seq(const struct sb_reader *reader, enum sb_table_id id);
 /* Slots over all shards: what sb_read()'s cursor of a hash table counts. */
 uint64_t sb_reader_slots(const struct sb_reader *reader, enum sb_table_id id);
-/* A ring's first position in this epoch that was not brought over from another one. */
-uint64_t sb_reader_ring_start(const struct sb_reader *reader, enum sb_table_id id, unsigned shard);
+/* Positions of a ring: the oldest that may stand, the next to be written, and the first one of this
+ * epoch (those before were brought over from another one). */
+struct sb_ring_range {
+    uint64_t first, head, start;
+};
+int sb_reader_ring(const struct sb_reader *reader, enum sb_table_id id, unsigned shard,
+                   struct sb_ring_range *ret);
+/* sb_follow() from exactly *position on, which has no special values. */
+int sb_reader_next(const struct sb_reader *reader, enum sb_table_id id, unsigned shard,
+                   uint64_t *position, void *ret_row, uint64_t *ret_lost);
 
 #endif

@@ -172,7 +172,7 @@ reread_ring(struct sb_subscriber *subscriber, struct source *source, enum sb_tab
         /* bounded: a writer faster than we are must not keep us here */
         for (uint32_t i = 0; i < 2 * SB_CAPACITY_MAX; i++) {
             uint64_t lost = 0;
-            int got = sb_follow(source->reader, id, s, &table->positions[s], row, &lost);
+            int got = sb_reader_next(source->reader, id, s, &table->positions[s], row, &lost);
 
             subscriber->stats.ring_lost += lost;
             if (got == 1)
@@ -255,10 +255,12 @@ begin_ring(struct source *source, enum sb_table_id id, bool anew)
         table->positions = calloc(shards, sizeof *table->positions);
         table->n_shards = table->positions ? shards : 0;
     }
-    for (unsigned s = 0; s < table->n_shards && anew; s++)
-        table->positions[s] = !first             ? sb_reader_ring_start(source->reader, id, s)
-                              : source->from_now ? UINT64_MAX
-                                                 : 0;
+    for (unsigned s = 0; s < table->n_shards && anew; s++) {
+        struct sb_ring_range range = {0};
+
+        sb_reader_ring(source->reader, id, s, &range);
+        table->positions[s] = !first ? range.start : source->from_now ? range.head : range.first;
+    }
     return table->positions != NULL;
 }
 

@@ -1,45 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * statebus_bench.c - what the state bus costs: CPU ns per put, find, lookup of a 128-byte row
- * (flow), hot and cold, with and without change ring; deltas a second to N subscribers.
+ * statebus_bench.c - what the state bus costs, in records of 128 bytes (table flow).
  *
- * usage: statebus-bench [SUBSCRIBERS [SECONDS]]
- * Runs in a private instance and a private runtime directory, and removes both. One line a number:
- * "name value unit". CPU time is the thread's own, so that a busy machine matters less.
+ * Here: CPU ns of the publishing thread per put (with the change ring that feeds the deltas), and
+ * per find, lookup and read, on a table that fits into the caches and on one far bigger. In
+ * statebus_bench_deltas.c: deltas to three subscribers beside raw libzmq, the cost of a subscriber
+ * that stands still, and reading a large table again.
+ *
+ * Runs in a private instance and runtime directory, and removes both. Figures of tables are CPU
+ * time of the thread, so that a busy machine matters less.
  */
+#include "statebus_bench.h"
 #include <czmq.h>
-#include <inttypes.h>
-#include <poll.h>
+#include <dirent.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
+#include <sys/utsname.h>
+#include <time.h>
 #include <trivet/clock.h>
-#include <trivet/statebus.h>
 #include <unistd.h>
 
 #define HOT 256     /* rows: fit into the second-level cache */
 #define COLD 200000 /* rows: about 60 MB, far more than any cache of one core */
 #define OPERATIONS 2000000
+#define BURST 4096 /* puts between two pumps: half of the change ring */
 
-struct counted {
-    uint64_t changes;
-};
-
-static void
-die(const char *message)
+void
+die(const char *format, ...)
 {
-    fprintf(stderr, "statebus-bench: %s\n", message);
+    va_list args;
+
+    va_start(args, format);
+    fputs("statebus-bench: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
     exit(1);
 }
 
-static struct sb_owner *
+void
+result(const char *what, const char *side, double value, const char *unit)
+{
+    if (getenv("SB_BENCH_JSON"))
+        printf("{\"what\":\"%s\",\"side\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"}\n", what, side,
+               value, unit);
+    else
+        printf("%-34s %-22s %10.4g %s\n", what, side, value, unit);
+}
+
+const char *
+instance(void)
+{
+    return getenv("SB_BENCH_INSTANCE");
+}
+
+void
+socket_path(const char *name, char *ret, size_t size)
+{
+    snprintf(ret, size, "ipc://%s/%s", getenv("TRIVET_RUNTIME_DIR"), name);
+}
+
+struct sb_owner *
 open_owner(const char *name, uint32_t capacity, bool publish)
 {
     struct sb_owner_table table = {SB_T_flow, capacity, 1};
     struct sb_owner_config config = {
-        .instance = getenv("SB_BENCH_INSTANCE"),
+        .instance = instance(),
         .name = name,
         .tables = &table,
         .n_tables = 1,
@@ -50,11 +79,11 @@ open_owner(const char *name, uint32_t capacity, bool publish)
     struct sb_owner *owner = NULL;
 
     if (sb_owner_open(&owner, &config, message) < 0)
-        die(message);
+        die("%s", message);
     return owner;
 }
 
-static struct sb_flow
+struct sb_flow
 row_of(uint32_t n, uint32_t version)
 {
     struct sb_flow row = {.dpid = n % 16, .in_port = n, .cookie = n, .output = version};
@@ -62,63 +91,93 @@ row_of(uint32_t n, uint32_t version)
     return row;
 }
 
-/* The next row in an order that no prefetcher follows. */
-static uint32_t
+uint32_t
 scatter(uint32_t i, uint32_t rows)
 {
     return (uint32_t)(((uint64_t)(i * UINT32_C(2654435761)) * rows) >> 32);
 }
 
-static void
-print(const char *name, const char *temperature, uint64_t start, uint64_t n)
+/* ---- tables ------------------------------------------------------------------------ */
+
+static uint64_t
+cpu(void)
 {
-    printf("%-16s %-5s %6.1f ns\n", name, temperature,
-           (double)(sb_clock(CLOCK_THREAD_CPUTIME_ID) - start) / (double)n);
+    return sb_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void
-tables(const char *temperature, uint32_t rows)
+bench_put(struct sb_owner *owner, const char *temperature, uint32_t rows, bool prefetched)
 {
-    struct sb_owner *owner = open_owner("bench", rows + rows / 8, false);
+    struct sb_table *table = sb_owner_table(owner, SB_T_flow, 0);
+    struct sb_table_stats stats;
+    uint64_t spent = 0;
+
+    for (uint32_t i = 0; i < OPERATIONS;) {
+        uint64_t start = cpu();
+
+        for (uint32_t end = i + BURST; !prefetched && i < end; i++) {
+            struct sb_flow row = row_of(scatter(i, rows), i);
+
+            sb_put(table, &row);
+        }
+        for (uint32_t end = i + BURST; prefetched && i < end; i += 16) {
+            struct sb_flow batch[16];
+            uint64_t hashes[16];
+
+            for (uint32_t j = 0; j < 16; j++) {
+                batch[j] = row_of(scatter(i + j, rows), i);
+                hashes[j] = sb_hash(table, &batch[j]);
+                sb_prefetch(table, hashes[j]);
+            }
+            for (uint32_t j = 0; j < 16; j++)
+                sb_prefetch_row(table, hashes[j]);
+            for (uint32_t j = 0; j < 16; j++)
+                sb_put_hashed(table, &batch[j], hashes[j]);
+        }
+        spent += cpu() - start;
+        while (sb_owner_pump(owner) == 0)
+            ; /* the main thread's work, not the writer's: it is in the figures of the deltas */
+    }
+    sb_table_stats(table, &stats);
+    if (stats.unpublished)
+        die("%llu puts were not published", (unsigned long long)stats.unpublished);
+    result(prefetched ? "put, prefetched in batches" : "put", temperature,
+           (double)spent / OPERATIONS, "ns");
+}
+
+static void
+bench_tables(const char *temperature, uint32_t rows)
+{
+    /* at least as large as the change ring, which is no larger than its table */
+    uint32_t capacity = rows < 2 * BURST ? 2 * BURST : rows + rows / 8;
+    struct sb_owner *owner = open_owner("bench", capacity, true);
     struct sb_table *table = sb_owner_table(owner, SB_T_flow, 0);
     struct sb_reader *reader = NULL;
     char message[SB_MESSAGE_MAX];
-    uint64_t start, sum = 0, cursor = 0, hashes[16];
-    struct sb_flow row, batch[16];
+    uint64_t start, sum = 0, cursor = 0;
+    struct sb_flow row;
 
     for (uint32_t i = 0; i < rows; i++) {
         row = row_of(i, 0);
         if (sb_put(table, &row) < 0)
             die("table full");
+        if (i % BURST == BURST - 1)
+            while (sb_owner_pump(owner) == 0)
+                ;
     }
-    start = sb_clock(CLOCK_THREAD_CPUTIME_ID);
-    for (uint32_t i = 0; i < OPERATIONS; i++) {
-        row = row_of(scatter(i, rows), i);
-        sum += (uint64_t)sb_put(table, &row);
-    }
-    print("put", temperature, start, OPERATIONS);
-    start = sb_clock(CLOCK_THREAD_CPUTIME_ID);
-    for (uint32_t i = 0; i < OPERATIONS; i += 16) {
-        for (uint32_t j = 0; j < 16; j++) {
-            batch[j] = row_of(scatter(i + j, rows), i);
-            hashes[j] = sb_hash(table, &batch[j]);
-            sb_prefetch(table, hashes[j]);
-        }
-        for (uint32_t j = 0; j < 16; j++)
-            sum += (uint64_t)sb_put_hashed(table, &batch[j], hashes[j]);
-    }
-    print("put-prefetched", temperature, start, OPERATIONS);
-    start = sb_clock(CLOCK_THREAD_CPUTIME_ID);
+    bench_put(owner, temperature, rows, false);
+    bench_put(owner, temperature, rows, true);
+    start = cpu();
     for (uint32_t i = 0; i < OPERATIONS; i++) {
         row = row_of(scatter(i, rows), 0);
         sum += (uint64_t)sb_find(table, &row);
     }
-    print("find", temperature, start, OPERATIONS);
-    if (sb_reader_open(&reader, getenv("SB_BENCH_INSTANCE"), "bench", message) < 0)
-        die(message);
+    result("find by the owner", temperature, (double)(cpu() - start) / OPERATIONS, "ns");
+    if (sb_reader_open(&reader, instance(), "bench", message) < 0)
+        die("%s", message);
     while (sb_read(reader, SB_T_flow, &cursor, &row) == 1)
         sum += row.cookie; /* maps the pages */
-    start = sb_clock(CLOCK_THREAD_CPUTIME_ID);
+    start = cpu();
     for (uint32_t i = 0; i < OPERATIONS; i++) {
         struct sb_flow key = row_of(scatter(i, rows), 0);
 
@@ -126,142 +185,110 @@ tables(const char *temperature, uint32_t rows)
             die("row lost");
         sum += row.output;
     }
-    print("lookup", temperature, start, OPERATIONS);
-    start = sb_clock(CLOCK_THREAD_CPUTIME_ID);
-    cursor = 0;
-    for (uint32_t n = 0; n < rows; n++)
-        if (sb_read(reader, SB_T_flow, &cursor, &row) != 1)
-            die("row lost");
-    print("read-all", temperature, start, rows);
+    result("lookup by a reader", temperature, (double)(cpu() - start) / OPERATIONS, "ns");
     if (sum == 1)
         puts("");
     sb_reader_close(&reader);
     sb_owner_close(&owner);
 }
 
-static void
-count(void *arg, const struct sb_change *change)
-{
-    struct counted *counted = arg;
+/* ---- the run ------------------------------------------------------------------------ */
 
-    counted->changes += change->table == SB_T_flow;
+static void
+clean(void)
+{
+    char prefix[64], path[512];
+    const char *const dirs[] = {getenv("TRIVET_RUNTIME_DIR"), "/dev/shm"};
+
+    snprintf(prefix, sizeof prefix, "trivet.%s.", instance());
+    for (int i = 0; i < 2; i++) {
+        struct dirent *entry;
+        DIR *dir = opendir(dirs[i]);
+
+        while (dir && (entry = readdir(dir)) != NULL) {
+            if (entry->d_name[0] == '.' ||
+                (i == 1 && strncmp(entry->d_name, prefix, strlen(prefix)) != 0))
+                continue;
+            snprintf(path, sizeof path, "%s/%s", dirs[i], entry->d_name);
+            unlink(path);
+        }
+        if (dir)
+            closedir(dir);
+    }
+    rmdir(dirs[0]);
 }
 
-/* A subscriber process: runs until its stdin ends, then prints what it got. */
-static int
-subscriber(void)
+static void
+print_machine(void)
 {
-    struct counted counted = {0};
-    struct sb_subscriber_stats stats;
-    struct sb_subscriber *sub = NULL;
-    char message[SB_MESSAGE_MAX];
-    bool synced = false;
+    char line[256], cpu_name[128] = "?", date[32];
+    time_t now = time(NULL);
+    struct utsname name;
+    struct tm tm;
+    FILE *file = fopen("/proc/cpuinfo", "re");
 
-    if (sb_subscribe(&sub, getenv("SB_BENCH_INSTANCE"), "deltas", UINT64_C(1) << SB_T_flow, count,
-                     &counted, message) < 0)
-        die(message);
-    for (;;) {
-        struct pollfd pollers[] = {{.fd = 0, .events = POLLIN},
-                                   {.fd = sb_subscriber_fd(sub), .events = POLLIN}};
-
-        poll(pollers, 2, sb_subscriber_run(sub));
-        if (!synced && sb_subscriber_synced(sub)) {
-            synced = true;
-            if (write(1, "s", 1) != 1)
-                return 1;
-        }
-        if (pollers[0].revents)
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "model name : %127[^\n]", cpu_name) == 1)
             break;
-    }
-    sb_subscriber_stats(sub, &stats);
-    fprintf(stderr,
-            "subscriber       received %" PRIu64 " missed %" PRIu64 " rereads %" PRIu64 "\n",
-            stats.received, stats.missed, stats.rereads);
-    sb_subscriber_close(&sub);
-    return 0;
+    if (file)
+        fclose(file);
+    uname(&name);
+    gmtime_r(&now, &tm);
+    strftime(date, sizeof date, "%FT%TZ", &tm);
+    if (getenv("SB_BENCH_JSON"))
+        printf(
+            "{\"what\":\"machine\",\"host\":\"%s\",\"cpu\":\"%s\",\"cores\":%ld,\"kernel\":\"%s\","
+            "\"date\":\"%s\"}\n",
+            name.nodename, cpu_name, sysconf(_SC_NPROCESSORS_ONLN), name.release, date);
+    else
+        printf("%s: %s, %ld cores, Linux %s, %s\nrecords of 128 bytes\n\n", name.nodename, cpu_name,
+               sysconf(_SC_NPROCESSORS_ONLN), name.release, date);
 }
 
 static void
-deltas(int n, double seconds)
+usage(FILE *out)
 {
-    struct sb_owner *owner = open_owner("deltas", 4096, true);
-    struct sb_table *table = sb_owner_table(owner, SB_T_flow, 0);
-    uint64_t start, cpu, sent = 0, spent;
-    struct sb_table_stats stats;
-    int to[2], from[2];
-    char byte;
-
-    if (pipe(to) < 0 || pipe(from) < 0)
-        die("pipe");
-    for (int i = 0; i < n; i++)
-        if (fork() == 0) {
-            dup2(to[0], 0);
-            dup2(from[1], 1);
-            close(to[1]);
-            execl("/proc/self/exe", "statebus-bench", "--subscriber", (char *)NULL);
-            _exit(127);
-        }
-    for (int synced = 0; synced < n;) {
-        struct pollfd poller = {.fd = from[0], .events = POLLIN};
-
-        poll(&poller, 1, sb_owner_pump(owner));
-        if (poller.revents && read(from[0], &byte, 1) == 1)
-            synced++;
-    }
-    start = sb_mono();
-    cpu = sb_clock(CLOCK_THREAD_CPUTIME_ID);
-    while ((double)(sb_mono() - start) < seconds * 1e9) {
-        for (uint32_t i = 0; i < 1024; i++, sent++) {
-            struct sb_flow row = row_of(scatter((uint32_t)sent, 2048), (uint32_t)sent);
-
-            sb_put(table, &row);
-        }
-        sb_owner_pump(owner);
-    }
-    cpu = sb_clock(CLOCK_THREAD_CPUTIME_ID) - cpu;
-    spent = sb_mono() - start;
-    sb_table_stats(table, &stats);
-    printf("deltas           %.2f M/s put, %.2f M/s sent to %d subscribers, %.1f ns CPU each "
-           "(put, change ring, pump)\n",
-           (double)sent * 1e3 / (double)spent,
-           (double)(sent - stats.unpublished) * 1e3 / (double)spent, n, (double)cpu / (double)sent);
-    for (start = sb_mono(); sb_mono() - start < 600 * SB_MS;) /* the tail, and a heartbeat */
-        poll(NULL, 0, sb_owner_pump(owner));
-    close(to[1]);
-    while (wait(NULL) > 0)
-        ;
-    sb_owner_close(&owner);
+    fputs("Usage: statebus-bench [--quick] [--json]\n"
+          "\n"
+          "  --quick    a fifth of the records, one round\n"
+          "  --json     one object a figure\n"
+          "\n"
+          "Exit: 0 ok, 1 failed (also when a subscriber lost a record), 2 usage.\n",
+          out);
 }
 
 int
 main(int argc, char **argv)
 {
-    char dir[] = "/tmp/sb-bench-XXXXXX", name[64];
+    char dir[] = "/tmp/sb-bench-XXXXXX", name[32];
+    bool quick = false;
 
     zsys_handler_set(NULL);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc == 2 && strcmp(argv[1], "--subscriber") == 0)
-        return subscriber();
+    if (argc == 5 && strcmp(argv[1], "--role") == 0)
+        return bench_role(argv[2], atoi(argv[3]), atoi(argv[4]));
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0) {
+            quick = true;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            setenv("SB_BENCH_JSON", "1", 1);
+        } else {
+            bool help = strcmp(argv[i], "--help") == 0;
+
+            usage(help ? stdout : stderr);
+            return help ? 0 : 2;
+        }
+    }
     if (!mkdtemp(dir))
         die("no directory in /tmp");
     snprintf(name, sizeof name, "bench%ld", (long)getpid());
     setenv("SB_BENCH_INSTANCE", name, 1);
     setenv("TRIVET_RUNTIME_DIR", dir, 1);
-    tables("hot", HOT);
-    tables("cold", COLD);
-    deltas(argc > 1 ? atoi(argv[1]) : 1, argc > 2 ? atof(argv[2]) : 2.0);
-    for (int i = 0; i < 2; i++) {
-        static const char *const owners[] = {"bench", "deltas"};
-        static const char *const suffixes[] = {".lock", ".pub"};
-        char path[128];
-
-        snprintf(path, sizeof path, "/trivet.%s.%s", name, owners[i]);
-        shm_unlink(path);
-        for (int j = 0; j < 2; j++) {
-            snprintf(path, sizeof path, "%s/%s%s", dir, owners[i], suffixes[j]);
-            unlink(path);
-        }
-    }
-    rmdir(dir);
+    atexit(clean);
+    print_machine();
+    bench_tables("hot", HOT);
+    bench_tables("cold", COLD);
+    bench_deltas(quick ? 1000000 : 5000000, quick ? 1 : 3);
+    bench_reread(quick ? 200000 : 1000000);
     return 0;
 }
