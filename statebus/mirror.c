@@ -9,8 +9,12 @@
 #include "mirror.h"
 #include "record.h"
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
+#define HUGE                                                                                       \
+    ((size_t)4 << 20) /* bytes; from here on huge pages save faults and address lookups            \
+                       */
 #define ROWS_MAX (UINT32_MAX / 4) /* far more than a table has */
 
 struct entry {
@@ -43,6 +47,15 @@ row_at(const struct sb_mirror *mirror, uint32_t row)
 
 /* ---- memory ------------------------------------------------------------------------ */
 
+static void
+prefer_huge_pages(void *memory, size_t size)
+{
+    uintptr_t start = ((uintptr_t)memory + 4095) & ~(uintptr_t)4095;
+
+    if (memory && size >= HUGE)
+        madvise((void *)start, size - 4096, MADV_HUGEPAGE);
+}
+
 static bool
 make_room(struct sb_mirror *mirror, uint32_t room)
 {
@@ -56,6 +69,7 @@ make_room(struct sb_mirror *mirror, uint32_t room)
     if (!rows)
         return false;
     mirror->rows = rows;
+    prefer_huge_pages(rows, room * mirror->row_size);
     rounds = realloc(mirror->rounds, room * sizeof *mirror->rounds);
     if (!rounds)
         return false;
@@ -88,6 +102,7 @@ make_index(struct sb_mirror *mirror, uint64_t rows)
     index = calloc((size_t)mask + 1, sizeof *index);
     if (!index)
         return false;
+    prefer_huge_pages(index, ((size_t)mask + 1) * sizeof *index);
     for (uint32_t i = 0; mirror->index && i <= mirror->index_mask; i++)
         if (mirror->index[i].row)
             index_add(index, mask, mirror->index[i]);
@@ -165,6 +180,17 @@ sb_mirror_prefetch(const struct sb_mirror *mirror, uint64_t slot)
     __builtin_prefetch(&mirror->rounds[hint - 1]);
     for (size_t offset = 0; offset < mirror->row_size; offset += 64)
         __builtin_prefetch(row + offset);
+}
+
+void
+sb_mirror_prefetch_key(const struct sb_mirror *mirror, uint64_t slot, const void *key)
+{
+    if (slot < mirror->n_hints && mirror->hints[slot])
+        sb_mirror_prefetch(mirror, slot);
+    else
+        __builtin_prefetch(
+            &mirror->index[(uint32_t)sb_key_hash(mirror->seed, key, mirror->key_size) &
+                           mirror->index_mask]);
 }
 
 static void *

@@ -24,6 +24,8 @@ size_t sb_mirror_rows(const struct sb_mirror *mirror);
 /* Fetches what find will look at, in two steps with some work between them. */
 void sb_mirror_prefetch_hint(const struct sb_mirror *mirror, uint64_t slot);
 void sb_mirror_prefetch(const struct sb_mirror *mirror, uint64_t slot);
+/* Both at once, for a row at hand: also where there is no hint yet. */
+void sb_mirror_prefetch_key(const struct sb_mirror *mirror, uint64_t slot, const void *key);
 /* The row with that key, to look at or to write over (the key must stay), marked as of this round.
  * Valid until the next insert or removal. NULL: none, and *ret_hash is the key's, for
  * sb_mirror_insert(). slot: where the owner has it, any number else. */

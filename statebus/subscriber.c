@@ -24,8 +24,11 @@
 #define SUBSCRIBER_MAGIC UINT32_C(0x5b5b5c4b)
 #define SCAN_NS (250 * SB_MS) /* between looks for new and dead owners */
 #define TURN_MAX 1024         /* messages of one owner a turn */
-#define ROW_MAX 2048          /* bytes; no table comes near */
-#define PREFETCH 8            /* records of a message ahead of the one applied */
+#define ROW_MAX 1024          /* bytes; no table comes near */
+#define PREFETCH 8            /* rows fetched ahead of the one at hand */
+
+#define SB_END(table) _Static_assert(sizeof(struct sb_##table) <= ROW_MAX, #table);
+#include <trivet/tables.def>
 
 /* One table of one owner. */
 struct follow {
@@ -141,17 +144,27 @@ static void
 reread_hash(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id)
 {
     struct follow *table = &source->tables[id];
-    uint64_t row[ROW_MAX / 8], cursor = 0, seq = sb_reader_seq(source->reader, id);
+    uint64_t rows[PREFETCH][ROW_MAX / 8], slots[PREFETCH], cursor = 0;
+    uint64_t seq = sb_reader_seq(source->reader, id);
     bool whole = true;
-    int got;
+    int got = 1;
 
     table->stale = false;
     sb_mirror_round(table->mirror);
-    while ((got = sb_read(source->reader, id, &cursor, row)) != 0) {
-        if (got == 1)
-            put_row(subscriber, source, id, cursor - 1, row);
-        else
-            whole = false;
+    while (got != 0) {
+        int n = 0;
+
+        while (n < PREFETCH && (got = sb_read(source->reader, id, &cursor, rows[n])) != 0) {
+            if (got != 1) {
+                whole = false;
+                continue;
+            }
+            slots[n] = cursor - 1;
+            sb_mirror_prefetch_key(table->mirror, slots[n], rows[n]);
+            n++;
+        }
+        for (int i = 0; i < n; i++)
+            put_row(subscriber, source, id, slots[i], rows[i]);
     }
     if (!whole) {
         table->stale = true; /* a row was too busy: we do not know which ones are gone */

@@ -248,10 +248,11 @@ print_machine(void)
 static void
 usage(FILE *out)
 {
-    fputs("Usage: statebus-bench [--quick] [--json]\n"
+    fputs("Usage: statebus-bench [--quick] [--json] [--only PART]\n"
           "\n"
-          "  --quick    a fifth of the records, one round\n"
-          "  --json     one object a figure\n"
+          "  --quick      a fifth of the records, one round\n"
+          "  --json       one object a figure\n"
+          "  --only PART  tables, deltas or reread\n"
           "\n"
           "Exit: 0 ok, 1 failed (also when a subscriber lost a record), 2 usage.\n",
           out);
@@ -261,6 +262,7 @@ int
 main(int argc, char **argv)
 {
     char dir[] = "/tmp/sb-bench-XXXXXX", name[32];
+    const char *only = NULL;
     bool quick = false;
 
     zsys_handler_set(NULL);
@@ -272,6 +274,8 @@ main(int argc, char **argv)
             quick = true;
         } else if (strcmp(argv[i], "--json") == 0) {
             setenv("SB_BENCH_JSON", "1", 1);
+        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+            only = argv[++i];
         } else {
             bool help = strcmp(argv[i], "--help") == 0;
 
@@ -286,9 +290,13 @@ main(int argc, char **argv)
     setenv("TRIVET_RUNTIME_DIR", dir, 1);
     atexit(clean);
     print_machine();
-    bench_tables("hot", HOT);
-    bench_tables("cold", COLD);
-    bench_deltas(quick ? 1000000 : 5000000, quick ? 1 : 3);
-    bench_reread(quick ? 200000 : 1000000);
+    if (!only || strcmp(only, "tables") == 0) {
+        bench_tables("hot", HOT);
+        bench_tables("cold", COLD);
+    }
+    if (!only || strcmp(only, "deltas") == 0)
+        bench_deltas(quick ? 1000000 : 5000000, quick ? 1 : 3);
+    if (!only || strcmp(only, "reread") == 0)
+        bench_reread(quick ? 200000 : 1000000);
     return 0;
 }
