@@ -3,9 +3,9 @@
  * names.c - where an instance's things lie: runtime directory, owner locks, segment names.
  *
  * The lock decides who owns a segment and whether the owner lives: flock on <owner>.lock, which the
- * kernel drops when the process dies, in whatever container it ran. The file stays; it holds the
- * holder's pid and program for people. Called while something opens, and by readers that ask
- * whether an owner lives.
+ * kernel drops when the process dies, in whatever container it ran. The file stays; it says for
+ * people who holds it. Called while something opens, and by readers that ask whether an owner
+ * lives.
  */
 #include "segment.h"
 #include <dirent.h>
@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int
@@ -122,22 +124,55 @@ sb_runtime_make(const char *instance, char *message)
     return SB_OK;
 }
 
-/* What the holder wrote into its lock file, in one line. */
-static void
-read_holder(int fd, char *ret, size_t size)
-{
-    ssize_t n = pread(fd, ret, size - 1, 0);
+/* ---- who holds it ------------------------------------------------------------------ */
 
-    ret[n > 0 ? n : 0] = 0;
-    for (char *p = ret; *p; p++)
-        if (*p < ' ' || *p > '~')
-            *p = p[1] ? ' ' : 0;
+/* A pid says nothing in another PID namespace; 0: we may not know. */
+static unsigned long
+pid_namespace(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/ns/pid", &st) == 0 ? (unsigned long)st.st_ino : 0;
 }
+
+void
+sb_holder_line(char *ret)
+{
+    time_t now = time(NULL);
+    char since[32];
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(since, sizeof since, "%FT%TZ", &tm);
+    snprintf(ret, SB_HOLDER_MAX, "%ld %lu %s %.30s\n", (long)getpid(), pid_namespace(), since,
+             program_invocation_short_name);
+}
+
+void
+sb_holder_text(int fd, off_t offset, char *ret)
+{
+    char line[SB_HOLDER_MAX] = "", program[31], since[32];
+    unsigned long space;
+    long pid;
+
+    if (pread(fd, line, sizeof line - 1, offset) < 0)
+        line[0] = 0;
+    for (char *p = line; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = 0;
+    if (sscanf(line, "%ld %lu %31s %30[^\n]", &pid, &space, since, program) != 4)
+        snprintf(ret, SB_HOLDER_MAX, "process unknown");
+    else
+        snprintf(ret, SB_HOLDER_MAX, "process %ld%s (%s) since %s", pid,
+                 space == pid_namespace() ? "" : " of another PID namespace", program, since);
+}
+
+/* ---- the lock ---------------------------------------------------------------------- */
 
 int
 sb_lock_take(const char *instance, const char *owner, char *message)
 {
-    char path[SB_PATH_MAX], holder[64];
+    char path[SB_PATH_MAX], holder[SB_HOLDER_MAX];
     int error = sb_runtime_path(instance, owner, ".lock", path, message), fd;
 
     if (error < 0)
@@ -149,11 +184,8 @@ sb_lock_take(const char *instance, const char *owner, char *message)
      * says nothing: only where not even a shared lock is to be had there is another owner. */
     for (int i = 0; i < 10000; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            char text[64];
-            int n = snprintf(text, sizeof text, "%ld %.40s\n", (long)getpid(),
-                             program_invocation_short_name);
-
-            if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n) {
+            sb_holder_line(holder);
+            if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, strlen(holder), 0) < 0) {
                 error = sb_fail(message, SB_ESYS, "cannot write %s: %s", path, strerror(errno));
                 close(fd);
                 return error;
@@ -161,11 +193,11 @@ sb_lock_take(const char *instance, const char *owner, char *message)
             return fd;
         }
         if (flock(fd, LOCK_SH | LOCK_NB) < 0) {
-            read_holder(fd, holder, sizeof holder);
+            sb_holder_text(fd, 0, holder);
             close(fd);
             return sb_fail(message, SB_EOWNED,
-                           "'%s' of instance '%s' is already running as process %s (lock %s)",
-                           owner, instance, holder[0] ? holder : "unknown", path);
+                           "'%s' of instance '%s' is already running as %s (lock %s)", owner,
+                           instance, holder, path);
         }
         sched_yield();
     }
@@ -173,20 +205,30 @@ sb_lock_take(const char *instance, const char *owner, char *message)
     return sb_fail(message, SB_EOWNED, "readers keep %s locked", path);
 }
 
+static int
+held(int fd)
+{
+    int ret;
+
+    if (fd < 0)
+        return errno == EACCES ? -1 : 0;
+    ret = flock(fd, LOCK_SH | LOCK_NB) < 0;
+    close(fd);
+    return ret;
+}
+
 int
 sb_lock_held(const char *instance, const char *owner)
 {
-    char path[SB_PATH_MAX];
-    int fd, held;
+    char path[SB_PATH_MAX], name[SB_SEGMENT_NAME_MAX];
+    int ret;
 
     if (sb_runtime_path(instance, owner, ".lock", path, NULL) < 0)
         return 0;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == EACCES ? -1 : 0;
-    held = flock(fd, LOCK_SH | LOCK_NB) < 0;
-    close(fd);
-    return held;
+    ret = held(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (ret == 0 && sb_segment_name(instance, owner, name, NULL) == SB_OK)
+        ret = held(shm_open(name, O_RDONLY | O_NONBLOCK, 0)) > 0; /* its lock file was removed */
+    return ret;
 }
 
 int

@@ -332,6 +332,7 @@ sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char 
         for (unsigned s = 0; s < owner->map.dir[i].shards; s++)
             sb_table_begin(&owner->shards[i][s]);
     owner->incarnation = random_id();
+    sb_holder_line(owner->map.header->holder);
     sb_store(&owner->map.header->pid, (uint32_t)getpid());
     sb_store(&owner->map.header->phase, SB_INIT);
     sb_store(&owner->map.header->heartbeat, sb_mono());

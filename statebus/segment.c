@@ -201,10 +201,14 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
                        name, st.st_uid);
     }
     if (writable && lock(fd) < 0) {
+        char holder[SB_HOLDER_MAX];
+
+        sb_holder_text(fd, offsetof(struct sb_header, holder), holder);
         close(fd);
         return sb_fail(message, SB_EOWNED,
-                       "'%s' of instance '%s' is already running, though its lock file was removed",
-                       owner, instance);
+                       "'%s' of instance '%s' is already running as %s, though its lock file was "
+                       "removed",
+                       owner, instance, holder);
     }
     base = mmap(NULL, (size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
                 MAP_SHARED | (writable ? MAP_POPULATE : 0), fd, 0);

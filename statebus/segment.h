@@ -30,6 +30,7 @@
 #define SB_CAPACITY_MAX (UINT32_C(1) << 26) /* rows a table */
 #define SB_SHARDS_MAX 256
 #define SB_SEQ_MAX (UINT64_C(1) << 62) /* no owner gets there; more is damage */
+#define SB_HOLDER_MAX 128              /* bytes of a line that says who holds a lock */
 #define SB_PATH_MAX 108                /* sun_path, final NUL included */
 
 struct sb_header {
@@ -45,6 +46,7 @@ struct sb_header {
     uint32_t n_tables;
     uint32_t pad;
     char owner[SB_OWNER_MAX];
+    char holder[SB_HOLDER_MAX]; /* live: who writes it, for people: sb_holder_line() */
 };
 _Static_assert(sizeof(struct sb_header) <= SB_DIR_OFFSET, "the header ends before the directory");
 
@@ -106,7 +108,11 @@ int sb_runtime_path(const char *instance, const char *owner, const char *suffix,
 int sb_runtime_make(const char *instance, char *message);
 /* Takes the owner's lock for good: the fd, or SB_EOWNED (message names the holder). */
 int sb_lock_take(const char *instance, const char *owner, char *message);
-/* Does a process hold it? 1, 0, or -1 if we may not know. */
+/* "pid pid-namespace since program" of this process, SB_HOLDER_MAX bytes. */
+void sb_holder_line(char *ret);
+/* What such a line in a file says, in words: "process 7 (trivet-agent) since ..." */
+void sb_holder_text(int fd, off_t offset, char *ret);
+/* Does a process hold it, or the lock of the segment? 1, 0, or -1 if we may not know. */
 int sb_lock_held(const char *instance, const char *owner);
 
 /* segment.c */

@@ -28,7 +28,7 @@
 
 #define SUBSCRIBERS 3
 #define ROWS 2048            /* that change */
-#define WINDOW 32768         /* records that the slowest subscriber may be behind: 4 MB */
+#define WINDOW 8192          /* records that the slowest subscriber may be behind: 1 MB */
 #define BURST 1024           /* records between two looks at the subscribers */
 #define BLOCK 128            /* records of a 16 KB message */
 #define RAW_HWM (4 * WINDOW) /* messages: libzmq may count up to half of it late */

@@ -122,6 +122,62 @@ no_wake_up_is_lost(void **state)
     stop(&controller, 0);
 }
 
+/* Who has the name is said by pid, program and time; the lock file may have gone, and a pid of
+ * another namespace is not taken for one of ours. */
+static void
+expect_refusal(const struct child *holder, bool other_namespace, time_t since)
+{
+    const struct sb_owner_table table = {.id = SB_T_mac, .capacity = 64};
+    const struct sb_owner_config config = {
+        .instance = fixture_instance(), .name = "controller", .tables = &table, .n_tables = 1};
+    char message[SB_MESSAGE_MAX], process[96], date[32], path[SB_PATH_MAX];
+    struct sb_segment_info info;
+    struct sb_owner *second = NULL;
+    struct sb_reader *reader;
+    struct tm tm = {.tm_isdst = 0};
+    char *at;
+
+    snprintf(process, sizeof process, "process %ld%s (statebus-role) since ",
+             other_namespace ? 1 : (long)holder->pid,
+             other_namespace ? " of another PID namespace" : "");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sb_owner_open(&second, &config, message), SB_EOWNED);
+        at = strstr(message, process);
+        if (!at)
+            fail_msg("%s", message);
+        snprintf(date, sizeof date, "%.20s", at + strlen(process));
+        at = strptime(date, "%FT%TZ", &tm);
+        assert_true(at && *at == 0 && timegm(&tm) >= since && timegm(&tm) <= time(NULL));
+        if (i == 0) {
+            assert_int_equal(sb_runtime_path(config.instance, "controller", ".lock", path, NULL),
+                             SB_OK);
+            assert_int_equal(unlink(path), 0);
+        } else {
+            assert_non_null(strstr(message, "lock file was removed"));
+        }
+    }
+    reader = fixture_reader("controller");
+    assert_int_equal(sb_reader_info(reader, &info), SB_OK);
+    assert_int_equal(info.liveness, SB_ALIVE);
+    sb_reader_close(&reader);
+}
+
+static void
+a_second_owner_learns_who_is_there(void **state)
+{
+    time_t since = time(NULL);
+    struct child first = start("owner", "controller", "");
+
+    (void)state;
+    expect_refusal(&first, false, since);
+    stop(&first, 0);
+    if (geteuid() != 0)
+        return; /* only root makes namespaces */
+    first = start("owner", "controller", "pidns");
+    expect_refusal(&first, true, since);
+    stop(&first, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -130,6 +186,8 @@ main(int argc, char **argv)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(joiners_at_any_time_agree, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(no_wake_up_is_lost, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_second_owner_learns_who_is_there, fixture_setup,
+                                        fixture_teardown),
     };
     int role = role_main(argc, argv);
 

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -473,6 +474,24 @@ expect_line(const struct child *child, char *ret, size_t size)
         fail_msg("child %ld: %s", (long)child->pid, n < 0 ? "no answer in time" : "gone");
 }
 
+/* Returns in a child that is process 1 of another PID namespace, and ends with it. */
+static void
+enter_pid_namespace(void)
+{
+    int status;
+    pid_t pid;
+
+    if (unshare(CLONE_NEWPID) < 0 || (pid = fork()) < 0)
+        _exit(126);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        return;
+    }
+    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        _exit(125);
+    _exit(WEXITSTATUS(status));
+}
+
 struct child
 start(const char *role, const char *name, const char *options)
 {
@@ -487,6 +506,8 @@ start(const char *role, const char *name, const char *options)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* also where it stands still */
         dup2(in[0], 0);
         dup2(out[1], 1);
+        if (strstr(options, "pidns"))
+            enter_pid_namespace();
         execl("/proc/self/exe", "statebus-role", role, name, options, (char *)NULL);
         _exit(127);
     }

@@ -19,6 +19,8 @@
  *   drop PERCENT SEED    of the deltas from now on, at random; answers "dropped RECORDS", all so
  * far
  *
+ * Every role: OPTIONS "pidns": as process 1 of a PID namespace of its own.
+ *
  * A digest is the sum of the rows' hashes, so it does not depend on their order; the subscriber
  * subtracts the old row that each change brings, so a wrong old row shows as well.
  */
