@@ -487,6 +487,7 @@ enter_pid_namespace(void)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         return;
     }
+    close_range(0, ~0U, 0); /* the ends of the pipes that are the test's */
     if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
         _exit(125);
     _exit(WEXITSTATUS(status));
