@@ -429,13 +429,12 @@ sb_reader_ring(const struct sb_reader *reader, enum sb_table_id id, unsigned sha
 }
 
 int
-sb_reader_next(const struct sb_reader *reader, enum sb_table_id id, unsigned shard,
-               uint64_t *position, void *ret_row, uint64_t *ret_lost)
+sb_reader_next(struct sb_reader *reader, enum sb_table_id id, unsigned shard, uint64_t *position,
+               void *ret_row, uint64_t *ret_lost)
 {
     int index = sb_map_find(&reader->map, id);
 
     if (index < 0 || shard >= reader->map.dir[index].shards)
         return SB_ENONE;
-    return follow(&reader->map.dir[index], sb_map_shard(&reader->map, index, shard), position,
-                  ret_row, ret_lost);
+    return follow(reader, index, shard, position, ret_row, ret_lost);
 }

@@ -21,7 +21,7 @@ struct sb_ring_range {
 int sb_reader_ring(const struct sb_reader *reader, enum sb_table_id id, unsigned shard,
                    struct sb_ring_range *ret);
 /* sb_follow() from exactly *position on, which has no special values. */
-int sb_reader_next(const struct sb_reader *reader, enum sb_table_id id, unsigned shard,
+int sb_reader_next(struct sb_reader *reader, enum sb_table_id id, unsigned shard,
                    uint64_t *position, void *ret_row, uint64_t *ret_lost);
 
 #endif
