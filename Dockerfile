@@ -8,7 +8,7 @@
 FROM debian:bookworm-slim AS build
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         build-essential cmake ninja-build pkg-config libzmq3-dev libczmq-dev libpcap-dev libssl-dev \
-        libcyaml-dev libyaml-dev libjansson-dev libcap-dev zlib1g-dev \
+        libcyaml-dev libyaml-dev libjansson-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY . /src
 RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBUILD_TESTING=OFF \
@@ -17,7 +17,7 @@ RUN cmake -S /src -B /build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBUILD_T
 
 FROM debian:bookworm-slim
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        libzmq5 libczmq4 libpcap0.8 libssl3 libcyaml1 libyaml-0-2 libjansson4 libcap2 zlib1g \
+        libzmq5 libczmq4 libpcap0.8 libssl3 libcyaml1 libyaml-0-2 libjansson4 zlib1g \
         openvswitch-switch iproute2 iputils-ping ethtool procps \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin trivet

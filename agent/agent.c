@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <trivet/privilege.h>
 #include <unistd.h>
 
 /* A window is closed so much after its last probe's time-out. */
@@ -125,16 +126,18 @@ start(struct ag_agent *agent)
         sb_error("event loop: %s", strerror(errno));
         return -1;
     }
-    if (ag_bus_open(agent) < 0)
-        return -1;
-    for (unsigned i = 0; i < options->n_peers; i++)
-        if (ag_peer_configure(agent, options->peers[i]) < 0)
-            return -1;
     if (ag_reflector_open(&agent->ag_reflector, &agent->ag_loop, options->port, allow, agent,
                           message) < 0) {
         sb_error("reflector: %s", message);
         return -1;
     }
+    snprintf(message, sizeof(message), "agent.%s", agent->ag_name);
+    if (sb_privilege_drop(options->common.instance, message, options->common.user, NULL, 0) < 0 ||
+        ag_bus_open(agent) < 0)
+        return -1;
+    for (unsigned i = 0; i < options->n_peers; i++)
+        if (ag_peer_configure(agent, options->peers[i]) < 0)
+            return -1;
     return ag_discovery_open(agent);
 }
 

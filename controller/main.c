@@ -2,9 +2,9 @@
  *
  * main.c - trivet-controller: command line, start, main loop, stop.
  *
- * Order of the start: configuration, bus segment (adopting what an earlier run left), topology from
- * its rows, listeners, workers. The main thread then serves listeners, topology, bus publisher and
- * signals in one poll loop.
+ * Order of the start: configuration, listeners, privileges dropped, bus segment (adopting what an
+ * earlier run left), topology from its rows, workers. The main thread then serves listeners,
+ * topology, bus publisher and signals in one poll loop.
  */
 #include "controller.h"
 
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include <trivet/clock.h>
+#include <trivet/privilege.h>
 
 #include "topology/topology.h"
 
@@ -350,7 +351,8 @@ main(int argc, char **argv)
             goto out;
         }
     app.workers = calloc(app.n_workers, sizeof(*app.workers));
-    if (app.workers == NULL || ctl_mailbox_init(&app.mailbox) != 0 ||
+    if (sb_privilege_drop(a.common.instance, "controller", a.common.user, NULL, 0) != 0 ||
+        app.workers == NULL || ctl_mailbox_init(&app.mailbox) != 0 ||
         open_bus(&app, &a.common) != 0 ||
         sb_runtime_dir(a.common.instance, runtime_dir, sizeof(runtime_dir)) != SB_OK)
         goto out;

@@ -22,6 +22,7 @@ struct app {
     char *files[ARGS_MAX];      /* borrowed from argv */
     unsigned n_interfaces, n_files;
     const char *expect, *junit, *channel; /* borrowed from argv */
+    FILE *junit_file;                     /* owned; opened before privileges are dropped */
     bool json, once;
     uint64_t for_ns; /* 0: until a signal */
     int epoll;

@@ -8,12 +8,15 @@
 #include "app.h"
 
 #include <czmq.h>
+#include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <trivet/log.h>
+#include <trivet/privilege.h>
 #include <trivet/statebus.h>
 #include <unistd.h>
 
@@ -203,7 +206,8 @@ run_live(struct app *app)
                                   .only = app->interfaces,
                                   .n_only = app->n_interfaces,
                                   .epoll = app->epoll};
-    char message[256], runtime[256] = "";
+    static const int keep[] = {CAP_NET_RAW}; /* packet sockets, also for ports that appear later */
+    char message[256];
     uint64_t end;
 
     if (!app->n_interfaces) {
@@ -214,13 +218,13 @@ run_live(struct app *app)
         sb_error("%s", message);
         return 2;
     }
+    if (sb_privilege_drop(app->common.instance, "pcapcheck", app->common.user, keep, 1))
+        return 1;
     if (pc_bus_open(&app->bus, app->engine, app->common.instance, app->config, app->common.cold,
                     app->command == CMD_FLOWS, app->epoll, message)) {
         sb_error("bus: %s", message);
         return 1;
     }
-    sb_runtime_dir(app->common.instance, runtime, sizeof runtime);
-    pc_privilege_drop(runtime);
     if (!app->for_ns)
         app->engine->drop_memory_ns = DROP_MEMORY_NS;
     if (app->once && !app->for_ns)
@@ -252,7 +256,7 @@ finish(struct app *app)
         app_show_own(app, true);
         return 0;
     }
-    if (app->junit && pc_report_junit(app->engine, app->junit)) {
+    if (app->junit && pc_report_junit(app->engine, app->junit_file)) {
         sb_error("%s: cannot be written", app->junit);
         return 2;
     }
@@ -312,6 +316,10 @@ main(int argc, char **argv)
         sb_error("%s", message);
         goto out;
     }
+    if (app->junit && !(app->junit_file = fopen(app->junit, "we"))) {
+        sb_error("%s: cannot be written: %s", app->junit, strerror(errno));
+        goto out;
+    }
     result = app->n_files ? app_run_files(app) : run_live(app);
     if (!result)
         result = finish(app);
@@ -320,6 +328,8 @@ out:
     pc_bus_close(&app->bus);
     pc_engine_destroy(&app->engine);
     sb_config_free(&app->config);
+    if (app->junit_file)
+        fclose(app->junit_file);
     if (signals >= 0)
         close(signals);
     if (app->epoll >= 0)

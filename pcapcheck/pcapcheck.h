@@ -436,7 +436,7 @@ struct pc_summary {
 void pc_summarise(struct pc_engine *e, struct pc_summary *ret);
 void pc_report_text(struct pc_engine *e, FILE *f);
 void pc_report_json(struct pc_engine *e, FILE *f);
-int pc_report_junit(struct pc_engine *e, const char *path);
+int pc_report_junit(struct pc_engine *e, FILE *f);
 
 /* ---- the live table (view.c)
  * ----------------------------------------------------------------------- */
@@ -451,11 +451,5 @@ void pc_view_json(FILE *f, const struct pc_net *net, const struct sb_observed *r
 
 /* Prints the OpenFlow messages in a capture. Exit code. */
 int pc_openflow(const char *path, bool json);
-
-/* ---- privileges (privilege.c)
- * -------------------------------------------------------------------------- */
-
-/* Keeps CAP_NET_RAW and nothing else, where the system lets us. */
-void pc_privilege_drop(const char *runtime_dir);
 
 #endif

@@ -187,14 +187,10 @@ junit_case(void *arg, const struct pc_check *check, const struct pc_verdict *v)
 }
 
 int
-pc_report_junit(struct pc_engine *e, const char *path)
+pc_report_junit(struct pc_engine *e, FILE *f)
 {
-    FILE *f = fopen(path, "we");
     struct pc_summary s;
-    int error;
 
-    if (!f)
-        return -1;
     pc_summarise(e, &s);
     fprintf(
         f,
@@ -203,6 +199,5 @@ pc_report_junit(struct pc_engine *e, const char *path)
         s.n[0] + s.n[1] + s.n[2], s.n[SB_verdict_result_FAIL], s.n[SB_verdict_result_INCONCLUSIVE]);
     pc_verdicts(e, junit_case, f);
     fputs("</testsuite>\n", f);
-    error = ferror(f);
-    return fclose(f) || error ? -1 : 0;
+    return fflush(f) || ferror(f) ? -1 : 0;
 }

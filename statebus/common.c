@@ -17,6 +17,7 @@ enum {
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_COLD,
+    OPTION_USER,
 };
 
 static const struct argp_option options[] = {
@@ -26,6 +27,8 @@ static const struct argp_option options[] = {
     {"log-level", OPTION_LOG_LEVEL, "LEVEL", 0, "error, warning, info or debug (info)", 100},
     {"log-format", OPTION_LOG_FORMAT, "FORMAT", 0, "text or json, one record a line (text)", 100},
     {"cold", OPTION_COLD, NULL, 0, "forget the state of an earlier run", 100},
+    {"user", OPTION_USER, "NAME", 0,
+     "when started as root, become this user (who owns the runtime directory)", 100},
     {0},
 };
 
@@ -70,6 +73,9 @@ parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_COLD:
         common->cold = true;
+        return 0;
+    case OPTION_USER:
+        common->user = arg;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -63,17 +63,23 @@ int
 sb_runtime_dir(const char *instance, char *ret, size_t size)
 {
     const char *given = getenv("TRIVET_RUNTIME_DIR"), *xdg = getenv("XDG_RUNTIME_DIR");
+    char system[64];
     int n;
 
+    snprintf(system, sizeof system, "/run/trivet/%s", instance);
     if (given && *given)
         n = snprintf(ret, size, "%s", given);
     else if (geteuid() == 0)
-        n = snprintf(ret, size, "/run/trivet/%s", instance);
+        n = snprintf(ret, size, "%s", system);
     else if (xdg && *xdg)
         n = snprintf(ret, size, "%s/trivet/%s", xdg, instance);
     else
         n = snprintf(ret, size, "/tmp/trivet-%u/%s", geteuid(), instance);
-    return n > 0 && (size_t)n < size ? SB_OK : SB_EINVAL;
+    if (n <= 0 || (size_t)n >= size)
+        return SB_EINVAL;
+    if (!given && geteuid() != 0 && access(ret, F_OK) != 0 && access(system, F_OK) == 0)
+        n = snprintf(ret, size, "%s", system);
+    return (size_t)n < size ? SB_OK : SB_EINVAL;
 }
 
 int
@@ -122,6 +128,20 @@ sb_runtime_make(const char *instance, char *message)
         return sb_fail(message, SB_ESYS, "%s is not a directory of ours (owner uid %u)", dir,
                        st.st_uid);
     return SB_OK;
+}
+
+void
+sb_share(const char *instance, int fd, const char *path)
+{
+    char dir[SB_PATH_MAX];
+    struct stat st;
+    int error = 0;
+
+    if (sb_runtime_dir(instance, dir, sizeof dir) < 0 || stat(dir, &st) < 0 ||
+        st.st_gid == getegid())
+        return;
+    error = fd >= 0 ? fchown(fd, (uid_t)-1, st.st_gid) : lchown(path, (uid_t)-1, st.st_gid);
+    (void)error; /* only root and members may; for others the group stays their own */
 }
 
 /* ---- who holds it ------------------------------------------------------------------ */
@@ -173,13 +193,23 @@ int
 sb_lock_take(const char *instance, const char *owner, char *message)
 {
     char path[SB_PATH_MAX], holder[SB_HOLDER_MAX];
+    struct stat st;
     int error = sb_runtime_path(instance, owner, ".lock", path, message), fd;
 
     if (error < 0)
         return error;
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    /* O_NOFOLLOW and the count of names: the directory may be of a user whom root does not trust.
+     */
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
     if (fd < 0)
-        return sb_fail(message, SB_ESYS, "cannot open %s: %s", path, strerror(errno));
+        return sb_fail(message, SB_ESYS, "cannot open %s: %s%s", path, strerror(errno),
+                       errno == EACCES ? "; it is another user's: sudo, or an instance of your own"
+                                       : "");
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1) {
+        close(fd);
+        return sb_fail(message, SB_ESYS, "%s is not a plain file with one name: remove it", path);
+    }
+    sb_share(instance, fd, path);
     /* A reader that asks whether we live holds the lock shared for an instant, so a failure alone
      * says nothing: only where not even a shared lock is to be had there is another owner. */
     for (int i = 0; i < 10000; i++) {

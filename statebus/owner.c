@@ -259,6 +259,7 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
     char path[SB_PATH_MAX], endpoint[SB_PATH_MAX + 8];
     struct sb_publisher *publisher = &owner->publisher;
     int error = sb_runtime_path(config->instance, config->name, ".pub", path, message);
+    mode_t mask;
 
     if (error < 0)
         return error;
@@ -290,12 +291,13 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
     }
     publisher->n_tables = owner->map.n_tables;
     snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
+    /* To connect takes write permission: whoever may read the segment may also subscribe, nobody
+     * else. By the umask, as bind(2) makes the file in one step; no other thread makes any now. */
+    mask = umask(0117);
     error = sb_publisher_open(publisher, endpoint, config->hwm ? config->hwm : 1000, message);
+    umask(mask);
     owner->publishing = error == SB_OK;
-    /* To connect takes write permission: whoever may read the segment may also subscribe. The
-     * directory keeps others out. */
-    if (error == SB_OK && chmod(path, 0660) < 0)
-        error = sb_fail(message, SB_ESYS, "cannot set the mode of %s: %s", path, strerror(errno));
+    sb_share(config->instance, -1, path);
     return error;
 }
 

@@ -183,12 +183,17 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
                        "no segment %s: '%s' of instance '%s' has not run since the machine started",
                        name, owner, instance);
     if (fd < 0)
-        return sb_fail(message, SB_ESYS, "cannot open segment %s: %s", name, strerror(errno));
+        return sb_fail(message, SB_ESYS, "cannot open segment %s: %s%s", name, strerror(errno),
+                       errno != EACCES ? ""
+                       : writable ? "; it was left by another user: start it as root, or remove it"
+                                  : "; root and the group of the runtime directory may");
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < SB_HEADER_SIZE) {
         close(fd);
         return sb_fail(message, SB_ECORRUPT, "segment %s is shorter than its header", name);
     }
-    if (writable && st.st_uid != geteuid()) {
+    /* Root goes on with what the instance's user left. */
+    if (writable && st.st_uid != geteuid() &&
+        !(geteuid() == 0 && trusted(instance, st.st_uid) && fchown(fd, 0, (gid_t)-1) == 0)) {
         close(fd);
         return sb_fail(message, SB_ELAYOUT, "segment %s belongs to uid %u, we are %u", name,
                        st.st_uid, geteuid());
@@ -330,6 +335,7 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
     fd = shm_open(new_name, O_RDWR | O_CREAT | O_EXCL, mode);
     if (fd < 0)
         return sb_fail(message, SB_ESYS, "cannot make segment %s: %s", new_name, strerror(errno));
+    sb_share(instance, fd, NULL);
     error = reserve(fd, name, map.size, message);
     if (error < 0)
         goto fail;

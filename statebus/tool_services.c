@@ -23,6 +23,7 @@
 #include <unistd.h>
 #include <trivet/clock.h>
 #include <trivet/log.h>
+#include <trivet/privilege.h>
 
 struct services {
     struct sb_owner *owner; /* owned */
@@ -206,6 +207,11 @@ tool_services(const struct tool *tool)
 
     if (signals < 0)
         return EXIT_FAILED;
+    result = sb_privilege_drop(tool->common.instance, "supervisor", tool->common.user, NULL, 0);
+    if (result < 0) {
+        close(signals);
+        return EXIT_FAILED;
+    }
     result = sb_owner_open(&s.owner, &config, message);
     if (result < 0) {
         sb_error("services: %s", message);

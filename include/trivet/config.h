@@ -79,7 +79,7 @@ void sb_config_free(struct sb_config **config); /* NULLs; accepts NULL */
 /* ---- command line ----------------------------------------------------------- */
 
 /* The options every service takes: --config FILE, --instance NAME, --log-level LEVEL,
- * --log-format text|json, --cold. Use &sb_common_argp as an argp child whose input is a
+ * --log-format text|json, --cold, --user NAME. Use &sb_common_argp as an argp child whose input is a
  * struct sb_common (zeroed); argp_program_version is set by sb_common_version().
  * Usage errors exit with 2: set argp_err_exit_status = 2 first (sb_common_version() does). */
 struct sb_common {
@@ -88,6 +88,7 @@ struct sb_common {
     int log_level;           /* -1: not given */
     int log_json;            /* -1: not given */
     bool cold;
+    const char *user; /* for sb_privilege_drop(); NULL: not given */
 };
 extern const struct argp sb_common_argp;
 void sb_common_version(const char *program);
