@@ -32,7 +32,7 @@ fresh() {
     trivet down 2>/dev/null || true
     topology clean
     rm -f /dev/shm/trivet."$INSTANCE".*
-    rm -rf --one-file-system "$RUN"
+    rm -rf --one-file-system "$RUN" "$RUN.supervisor"
 }
 
 finish() {

@@ -374,7 +374,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     pid=$(pid_of controller)
     other down
     kill -0 "$pid"
-    rm -rf --one-file-system /run/trivet/bats2
+    rm -rf --one-file-system /run/trivet/bats2 /run/trivet/bats2.supervisor
     rm -f /dev/shm/trivet.bats2.*
 }
 
@@ -436,6 +436,6 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     eventually 3 [ -s "$RUN/supervisor/run/controller" ]
     eventually 3 [ -s "$RUN/supervisor/state" ]
     [ "$(trivet status --json | jq -r .pid)" = "$pids" ]
-    rm -rf --one-file-system "$RUN"
+    rm -rf --one-file-system "$RUN" "$RUN.supervisor"
     for pid in $pids $supervisor; do eventually 8 gone "$pid"; done
 }
