@@ -14,7 +14,7 @@
 #include <string.h>
 #include <trivet/log.h>
 
-enum { OPTION_OWNER = 0x200, OPTION_FOR };
+enum { OPTION_OWNER = 0x200, OPTION_FOR, OPTION_WIDE };
 
 /* The config was read before we got here, so it is good. */
 static int
@@ -43,6 +43,7 @@ static const struct subcommand {
 
 static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print one JSON object a line", 1},
+    {"wide", OPTION_WIDE, NULL, 0, "dump, watch: all columns, however long the lines", 1},
     {"owner", OPTION_OWNER, "NAME", 0, "look at this owner only", 1},
     {"for", OPTION_FOR, "SECONDS", 0, "watch: end after so long", 1},
     {0},
@@ -60,6 +61,9 @@ parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'j':
         tool->json = true;
+        return 0;
+    case OPTION_WIDE:
+        tool->wide = true;
         return 0;
     case OPTION_OWNER:
         if (!*arg || strlen(arg) >= SB_OWNER_MAX)

@@ -20,6 +20,7 @@ struct tool {
     struct sb_common common;  /* --instance and what else all programs take */
     struct sb_config *config; /* owned by main() */
     bool json;                /* one object a line */
+    bool wide;                /* text: all columns, in lines of any length */
     const char *owner;        /* --owner: only this one, or NULL */
     double for_s;             /* --for: seconds, 0 without end */
     char **arguments;         /* after the subcommand */
@@ -57,17 +58,25 @@ void cell_text(enum sb_table_id id, const struct sb_column *column, const void *
 void clock_text(uint64_t time_ns, char ret[CELL_MAX]);
 void duration_text(int64_t ns, char ret[CELL_MAX]);
 void bytes_text(uint64_t bytes, char ret[CELL_MAX]);
-/* Columns of the table to show in text, in order: fills ret (room for SB_COLUMNS_MAX), returns how
- * many. */
+/* Columns of the table to show in text, the most asked-for first, or all of them in their own
+ * order: fills ret (room for SB_COLUMNS_MAX), returns how many. */
 #define SB_COLUMNS_MAX 64
-unsigned text_columns(enum sb_table_id id, const struct sb_column **ret);
+struct text_column {
+    const struct sb_column *column;
+    char heading[24]; /* its name, or a shorter one */
+};
+unsigned text_columns(enum sb_table_id id, bool wide, struct text_column *ret);
+/* Columns a line may have: the terminal's, or 80. */
+size_t text_width(void);
 
 struct grid; /* cells in columns as wide as their content */
 struct grid *grid_new(unsigned n_columns);
 void grid_free(struct grid **grid);
 /* The next cell, row by row; the first row is the heading. False: out of memory. */
 bool grid_add(struct grid *grid, const char *text, bool right);
-/* Prints it; a column that is blank in all rows is left out. */
-void grid_print(const struct grid *grid);
+/* Prints it; a column that is blank in all rows is left out. limit: columns of a line, 0 for any;
+ * what does not fit is left out from the end, but for long texts, which are cut, and named on
+ * stderr. */
+void grid_print(const struct grid *grid, size_t limit);
 
 #endif

@@ -152,17 +152,17 @@ print_json(const struct rows *rows)
 }
 
 static bool
-print_text(const struct rows *rows)
+print_text(const struct rows *rows, bool wide)
 {
-    const struct sb_column *columns[SB_COLUMNS_MAX];
-    unsigned n = text_columns(rows->id, columns);
+    struct text_column columns[SB_COLUMNS_MAX];
+    unsigned n = text_columns(rows->id, wide, columns);
     struct grid *grid = grid_new(n + rows->owners_differ + rows->some_restored);
     bool ok = grid;
 
     if (ok && rows->owners_differ)
         ok = grid_add(grid, "owner", false);
     for (unsigned i = 0; ok && i < n; i++)
-        ok = grid_add(grid, columns[i]->name, columns[i]->format == SB_DEC);
+        ok = grid_add(grid, columns[i].heading, columns[i].column->format == SB_DEC);
     if (ok && rows->some_restored)
         ok = grid_add(grid, "restored", false);
     for (size_t row = 0; ok && row < rows->n; row++) {
@@ -171,14 +171,14 @@ print_text(const struct rows *rows)
         for (unsigned i = 0; ok && i < n; i++) {
             char text[CELL_MAX];
 
-            cell_text(rows->id, columns[i], rows->rows[row].bytes, text);
-            ok = grid_add(grid, text, columns[i]->format == SB_DEC);
+            cell_text(rows->id, columns[i].column, rows->rows[row].bytes, text);
+            ok = grid_add(grid, text, columns[i].column->format == SB_DEC);
         }
         if (ok && rows->some_restored)
             ok = grid_add(grid, rows->rows[row].restored ? "yes" : "", false);
     }
     if (ok)
-        grid_print(grid);
+        grid_print(grid, wide ? 0 : text_width());
     else
         sb_error("out of memory");
     grid_free(&grid);
@@ -210,7 +210,7 @@ tool_dump(const struct tool *tool)
     if (tool->json)
         print_json(&rows);
     else if (rows.n)
-        ok = print_text(&rows);
+        ok = print_text(&rows, tool->wide);
     else if (holders)
         fprintf(stderr, "%s: no rows\n", tool->arguments[0]);
     for (size_t i = 0; i < rows.n; i++)

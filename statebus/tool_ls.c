@@ -4,6 +4,7 @@
  *
  * Neighbours: tool.h, trivet/statebus.h (reader). Threads: main.
  */
+#include "segment.h"
 #include "tool.h"
 
 #include <inttypes.h>
@@ -13,6 +14,16 @@
 #include <trivet/log.h>
 
 #define WIDTH 80
+
+/* Bytes of a table in its segment: its geometry follows from capacity and shards. */
+static uint64_t
+table_memory(const struct sb_reader *reader, enum sb_table_id id, const struct sb_table_stats *s)
+{
+    unsigned shards = sb_reader_shards(reader, id);
+    struct sb_dir dir;
+
+    return sb_geometry(id, (uint32_t)s->capacity, shards, &dir) < 0 ? 0 : shards * dir.shard_size;
+}
 
 static void
 print_json(const struct sb_segment_info *info, const struct sb_reader *reader)
@@ -28,11 +39,12 @@ print_json(const struct sb_segment_info *info, const struct sb_reader *reader)
             continue;
         json_object_set_new(
             tables, sb_table_info((enum sb_table_id)id)->name,
-            json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "rows", (json_int_t)s.rows, "capacity",
-                      (json_int_t)s.capacity, "inserted", (json_int_t)s.inserted, "updated",
-                      (json_int_t)s.updated, "removed", (json_int_t)s.removed, "evicted",
-                      (json_int_t)s.evicted, "refused", (json_int_t)s.refused, "unpublished",
-                      (json_int_t)s.unpublished));
+            json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "memory",
+                      (json_int_t)table_memory(reader, (enum sb_table_id)id, &s), "rows",
+                      (json_int_t)s.rows, "capacity", (json_int_t)s.capacity, "inserted",
+                      (json_int_t)s.inserted, "updated", (json_int_t)s.updated, "removed",
+                      (json_int_t)s.removed, "evicted", (json_int_t)s.evicted, "refused",
+                      (json_int_t)s.refused, "unpublished", (json_int_t)s.unpublished));
     }
     snprintf(incarnation, sizeof incarnation, "%016" PRIx64, info->incarnation);
     snprintf(layout, sizeof layout, "%016" PRIx64, info->layout_hash);
@@ -46,7 +58,7 @@ print_json(const struct sb_segment_info *info, const struct sb_reader *reader)
     json_decref(object);
 }
 
-/* "  mac 4/65536  flow 2/32768", in lines of at most WIDTH columns. */
+/* "  mac 4/65536 (6.8 MiB)  flow 2/32768 (9.7 MiB)", in lines of at most WIDTH columns. */
 static void
 print_tables(const struct sb_reader *reader)
 {
@@ -55,16 +67,17 @@ print_tables(const struct sb_reader *reader)
     for (int id = 0; id < SB_T_COUNT; id++) {
         const struct sb_table_info *info = sb_table_info((enum sb_table_id)id);
         struct sb_table_stats s;
-        char text[80];
+        char text[80], memory[CELL_MAX];
         size_t len;
 
         if (!sb_reader_has(reader, (enum sb_table_id)id) ||
             sb_reader_stats(reader, (enum sb_table_id)id, &s) < 0)
             continue;
         /* A ring's rows are all it ever got; what stands is at most its capacity. */
-        len = (size_t)snprintf(text, sizeof text, "  %s %" PRIu64 "/%" PRIu64, info->name,
-                               info->kind == SB_RING && s.rows > s.capacity ? s.capacity : s.rows,
-                               s.capacity);
+        bytes_text(table_memory(reader, (enum sb_table_id)id, &s), memory);
+        len = (size_t)snprintf(
+            text, sizeof text, "  %s %" PRIu64 "/%" PRIu64 " (%.12s)", info->name,
+            info->kind == SB_RING && s.rows > s.capacity ? s.capacity : s.rows, s.capacity, memory);
         if (used && used + len > WIDTH) {
             putchar('\n');
             used = 0;

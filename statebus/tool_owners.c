@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <trivet/log.h>
+#include <unistd.h>
 
 static int
 collect(void *arg, const char *owner)
@@ -48,6 +49,13 @@ owners_find(const struct tool *tool, struct owners *ret)
     if (tool->owner) {
         collect(ret, tool->owner);
         return true;
+    }
+    if (access(dir, R_OK | X_OK) < 0 && errno == EACCES) {
+        sb_error(
+            "%s is closed to this user: sudo statebus, or join its group (sudo usermod -aG trivet "
+            "USER, then log in again)",
+            dir);
+        return false;
     }
     sb_each_owner(tool->common.instance, collect, ret);
     qsort(ret->names, ret->n, sizeof ret->names[0], by_name);

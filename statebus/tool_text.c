@@ -10,8 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 #include <trivet/clock.h>
+
+#define TEXT_CUT 40 /* longer texts may be cut: no address is as long */
 
 /* ---- cells ---- */
 
@@ -152,7 +156,7 @@ cell_text(enum sb_table_id id, const struct sb_column *column, const void *row, 
             sb_column_text(column, row, ret, CELL_MAX);
         break;
     case SB_HEX16:
-        if (value || column->is_key)
+        if (value || (column->is_key && strcmp(column->name, "path_id") != 0))
             sb_column_text(column, row, ret, CELL_MAX);
         break;
     case SB_MAC:
@@ -175,47 +179,73 @@ cell_text(enum sb_table_id id, const struct sb_column *column, const void *row, 
 
 /* ---- which columns ---- */
 
-unsigned
-text_columns(enum sb_table_id id, const struct sb_column **ret)
+static const struct sb_column *
+column_by_name(const struct sb_table_info *info, const char *name, size_t len)
 {
-    /* Wide tables: what people look for first; --json has the rest. Others are shown whole. */
+    for (unsigned i = 0; i < info->n_columns; i++) {
+        const struct sb_column *column = &info->columns[i];
+
+        if (strlen(column->name) == len && !memcmp(column->name, name, len))
+            return column;
+    }
+    return NULL;
+}
+
+unsigned
+text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
+{
+    /* Wide tables: "column" or "column=heading", what people look for first in front. What does not
+     * fit into the line is left out from the end; --wide shows all there is. */
     static const char *const chosen[SB_T_COUNT] = {
-        [SB_T_switch] =
-            "dpid name state address n_ports packet_ins dropped rr_counter connected_ns",
-        [SB_T_port] = "dpid port name type up mac speed_kbps changed_ns",
-        [SB_T_link] = "dpid_a port_a dpid_b port_b state tree latency_ns flaps changed_ns",
-        [SB_T_host] = "mac ip ip6 vlan dpid port moves restored last_ns",
-        [SB_T_flow] = "dpid priority in_port eth_src eth_dst eth_type vlan ip_src ip_dst ip_proto "
-                      "l4_src l4_dst output group idle_timeout hard_timeout policy state cookie",
-        [SB_T_decision] =
-            "t dpid kind policy in_port eth_src eth_dst eth_type ip_src ip_dst output",
-        [SB_T_agent] = "name self alive ip ip6 mac probe_port interval_ns last_ns",
-        [SB_T_latency] = "peer path_id family window_s method sent lost late rtt_min_ns rtt_p50_ns "
-                         "rtt_p99_ns rtt_max_ns start_ns",
-        [SB_T_sample] = "t1 peer_id path_id family seq state rtt_ns method",
-        [SB_T_observed] =
-            "ip_a port_a ip_b port_b eth_type ip_proto vlan vni packets_ab packets_ba "
-            "tcp_state fct_ns verdict points",
-        [SB_T_verdict] = "check subject result good bad last_ns reason",
+        [SB_T_switch] = "dpid name state address n_ports=ports packet_ins dropped rr_counter=rr "
+                        "connected_ns=connected",
+        [SB_T_port] = "dpid port name type up mac speed_kbps=kbit/s changed_ns=changed",
+        [SB_T_link] = "dpid_a port_a dpid_b port_b state tree latency_ns=latency flaps "
+                      "changed_ns=changed",
+        [SB_T_host] = "mac ip dpid port vlan ip6 moves last_ns=last restored",
+        [SB_T_flow] = "dpid in_port=in eth_src eth_dst ip_src ip_dst ip_proto=proto l4_src l4_dst "
+                      "output=out group state priority=prio policy eth_type vlan "
+                      "idle_timeout=idle hard_timeout=hard cookie",
+        [SB_T_decision] = "t dpid kind in_port=in output=out eth_dst eth_src policy ip_dst ip_src "
+                          "eth_type",
+        [SB_T_agent] = "name self alive ip ip6 mac probe_port=port interval_ns=interval "
+                       "last_ns=last",
+        [SB_T_latency] = "peer path_id=path family=ip window_s=win sent lost rtt_min_ns=min "
+                         "rtt_p50_ns=p50 rtt_p99_ns=p99 rtt_max_ns=max method late start_ns=start",
+        [SB_T_sample] = "t1=sent peer_id path_id=path seq state rtt_ns=rtt method family=ip",
+        [SB_T_observed] = "ip_a port_a ip_b port_b ip_proto=proto packets_ab=a>b packets_ba=b>a "
+                          "verdict tcp_state=tcp fct_ns=fct points eth_type vlan vni",
+        [SB_T_verdict] = "check subject result good bad reason last_ns=last",
     };
     const struct sb_table_info *info = sb_table_info(id);
-    const char *names = chosen[id];
+    const char *names = wide ? NULL : chosen[id];
     unsigned n = 0;
 
-    for (unsigned i = 0; !names && i < info->n_columns && n < SB_COLUMNS_MAX; i++)
-        ret[n++] = &info->columns[i];
-    for (; names && *names; names += strspn(names, " ")) {
-        size_t len = strcspn(names, " ");
+    for (unsigned i = 0; !names && i < info->n_columns && n < SB_COLUMNS_MAX; i++) {
+        ret[n].column = &info->columns[i];
+        snprintf(ret[n].heading, sizeof ret[n].heading, "%s", info->columns[i].name);
+        n++;
+    }
+    for (; names && *names && n < SB_COLUMNS_MAX; names += strspn(names, " ")) {
+        size_t len = strcspn(names, " "), name = strcspn(names, " =");
+        size_t from = name < len ? name + 1 : 0;
 
-        for (unsigned i = 0; i < info->n_columns && n < SB_COLUMNS_MAX; i++) {
-            const struct sb_column *column = &info->columns[i];
-
-            if (strlen(column->name) == len && !memcmp(column->name, names, len))
-                ret[n++] = column;
-        }
+        ret[n].column = column_by_name(info, names, name);
+        snprintf(ret[n].heading, sizeof ret[n].heading, "%.*s", (int)(len - from), names + from);
+        n += ret[n].column != NULL;
         names += len;
     }
     return n;
+}
+
+size_t
+text_width(void)
+{
+    struct winsize size;
+
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+        return size.ws_col;
+    return 80;
 }
 
 /* ---- aligned tables ---- */
@@ -270,38 +300,80 @@ grid_add(struct grid *grid, const char *text, bool right)
     return grid->cells[grid->n++].text;
 }
 
-void
-grid_print(const struct grid *grid)
+/* Width of each column, 0 for one that is not shown: blank in all rows, or does not fit any more.
+ */
+static void
+grid_fit(const struct grid *grid, size_t limit, size_t *width)
 {
-    size_t *width = calloc(grid->n_columns, sizeof *width);
-    bool *full = calloc(grid->n_columns, sizeof *full); /* something stands in it */
+    size_t used = 0;
 
-    for (size_t i = 0; width && full && i < grid->n; i++) {
+    for (size_t i = grid->n_columns; i < grid->n; i++) {
         size_t len = strlen(grid->cells[i].text), column = i % grid->n_columns;
 
         if (len > width[column])
             width[column] = len;
-        full[column] |= i >= grid->n_columns && len;
     }
-    for (size_t row = 0; width && full && row + grid->n_columns <= grid->n;
-         row += grid->n_columns) {
+    for (unsigned i = 0; i < grid->n_columns; i++) {
+        size_t heading = strlen(grid->cells[i].text), gap = used ? 2 : 0;
+
+        if (!width[i])
+            continue;
+        if (heading > width[i])
+            width[i] = heading;
+        if (limit && used + gap + width[i] > limit) {
+            /* A long text is cut rather than left out; half a number or address would be wrong. */
+            if (width[i] <= TEXT_CUT || used + gap + TEXT_CUT > limit) {
+                width[i] = 0;
+                continue;
+            }
+            width[i] = limit - used - gap;
+        }
+        used += gap + width[i];
+    }
+}
+
+void
+grid_print(const struct grid *grid, size_t limit)
+{
+    size_t *width = calloc(grid->n_columns, sizeof *width);
+    const char *left_out = "left out:";
+
+    if (!width)
+        return;
+    grid_fit(grid, limit, width);
+    for (size_t row = 0; row + grid->n_columns <= grid->n; row += grid->n_columns) {
         size_t gap = 0; /* blanks due before the next text; a line does not end with blanks */
 
         for (unsigned column = 0; column < grid->n_columns; column++) {
             const struct grid_cell *cell = &grid->cells[row + column];
-            size_t pad = width[column] - strlen(cell->text);
+            size_t len = strlen(cell->text);
+            bool cut = len > width[column];
+            size_t pad = cut ? 0 : width[column] - len;
 
-            if (!full[column])
+            if (!width[column])
                 continue;
-            if (!*cell->text) {
+            if (!len) {
                 gap += width[column] + 2;
                 continue;
             }
-            printf("%*s%s", (int)(gap + (cell->right ? pad : 0)), "", cell->text);
+            printf("%*s%.*s%s", (int)(gap + (cell->right ? pad : 0)), "",
+                   (int)(cut ? width[column] - 1 : len), cell->text, cut ? "~" : "");
             gap = (cell->right ? 0 : pad) + 2;
         }
         putchar('\n');
     }
+    fflush(stdout);
+    for (unsigned column = 0; column < grid->n_columns; column++) {
+        bool full = false;
+
+        for (size_t i = grid->n_columns + column; i < grid->n && !full; i += grid->n_columns)
+            full = grid->cells[i].text[0];
+        if (width[column] || !full)
+            continue;
+        fprintf(stderr, "%s %s", left_out, grid->cells[column].text);
+        left_out = "";
+    }
+    if (!*left_out)
+        fputs("; --wide shows all\n", stderr);
     free(width);
-    free(full);
 }

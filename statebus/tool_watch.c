@@ -14,9 +14,11 @@
 #include <trivet/clock.h>
 #include <trivet/log.h>
 
+#define TEXT_LINE_MAX 4096 /* bytes of a line: more than all columns of any table */
+
 struct watch {
-    bool json;
-    uint64_t changes; /* printed */
+    const struct tool *tool;
+    size_t width; /* of a line; SIZE_MAX with --wide */
 };
 
 static void
@@ -32,46 +34,69 @@ print_json(const struct sb_change *change)
            change->owner, sb_table_info(change->table)->name, text);
 }
 
-/* "03:04:05.678 ~ controller mac dpid=... mac=... port=2": + a new row, - a row that is gone,
- * whole; ~ a changed one: its key and the columns that differ, as old>new. */
-static void
-print_text(const struct sb_change *change)
+/* Adds " name=text" to the line, if as many bytes stay free. False: no room. */
+static bool
+add(char *line, size_t width, size_t keep, const char *name, const char *text)
 {
-    const struct sb_table_info *info = sb_table_info(change->table);
+    size_t used = strlen(line), room = width < TEXT_LINE_MAX ? width : TEXT_LINE_MAX - 1;
+
+    if (used + 2 + strlen(name) + strlen(text) + keep > room)
+        return false;
+    snprintf(line + used, TEXT_LINE_MAX - used, " %s=%s", name, text);
+    return true;
+}
+
+/* "03:04:05.678 ~ controller mac dpid=... mac=... port=2": + a new row, - a row that is gone,
+ * whole; ~ a changed one: its key and the columns that differ, as old>new. What changed goes first
+ * when there is no room for all; "..." says that something was left out. */
+static void
+print_text(const struct watch *watch, const struct sb_change *change)
+{
     const void *row = change->row ? change->row : change->old;
-    bool changed = change->row && change->old;
-    char text[CELL_MAX], old[CELL_MAX];
+    bool changed = change->row && change->old, wide = watch->tool->wide, all = true;
     const char *sign = changed ? "~" : change->op == SB_REMOVE ? "-" : "+";
+    struct text_column columns[SB_COLUMNS_MAX];
+    unsigned n = text_columns(change->table, wide, columns);
+    char line[TEXT_LINE_MAX], news[TEXT_LINE_MAX] = "", text[CELL_MAX], old[CELL_MAX * 2];
+    size_t keep, room = watch->width - (wide ? 0 : strlen(" ..."));
 
     clock_text(sb_now(), text);
-    printf("%s %s %s %s", text, sign, change->owner, info->name);
-    for (unsigned i = 0; i < info->n_columns; i++) {
-        const struct sb_column *column = &info->columns[i];
+    snprintf(line, sizeof line, "%s %s %s %s", text, sign, change->owner,
+             sb_table_info(change->table)->name);
+    room = room > strlen(line) ? room - strlen(line) : 0;
+    for (unsigned i = 0; changed && i < sb_table_info(change->table)->n_columns; i++) {
+        const struct sb_column *column = &sb_table_info(change->table)->columns[i];
 
+        if (column->is_key || !memcmp((const char *)row + column->offset,
+                                      (const char *)change->old + column->offset, column->size))
+            continue;
+        cell_text(change->table, column, change->old, old);
         cell_text(change->table, column, row, text);
-        if (changed && !column->is_key) {
-            if (!memcmp((const char *)row + column->offset,
-                        (const char *)change->old + column->offset, column->size))
-                continue;
-            cell_text(change->table, column, change->old, old);
-            printf(" %s=%s>%s", column->name, old, text);
-        } else if (*text && (change->op != SB_REMOVE || column->is_key)) {
-            printf(" %s=%s", column->name, text);
-        }
+        strcat(strcat(old, ">"), text);
+        all &= add(news, room, 0, column->name, old);
     }
-    putchar('\n');
+    keep = strlen(news) + (wide ? 0 : strlen(" ..."));
+    for (unsigned i = 0; i < n; i++) {
+        const struct sb_column *column = columns[i].column;
+
+        if ((changed || change->op == SB_REMOVE) && !column->is_key)
+            continue;
+        cell_text(change->table, column, row, text);
+        if (*text)
+            all &= add(line, watch->width, keep, column->name, text);
+    }
+    printf("%s%s%s\n", line, news, all ? "" : " ...");
 }
 
 static void
 print_change(void *arg, const struct sb_change *change)
 {
-    struct watch *watch = arg;
+    const struct watch *watch = arg;
 
-    watch->changes++;
-    if (watch->json)
+    if (watch->tool->json)
         print_json(change);
     else
-        print_text(change);
+        print_text(watch, change);
 }
 
 /* Until a signal, the end of --for, or nobody reads us any more. */
@@ -101,7 +126,7 @@ follow(const struct tool *tool, struct sb_subscriber *subscriber, int signals)
 int
 tool_watch(const struct tool *tool)
 {
-    struct watch watch = {.json = tool->json};
+    struct watch watch = {.tool = tool, .width = tool->wide ? SIZE_MAX : text_width()};
     struct sb_subscriber *subscriber = NULL;
     char message[SB_MESSAGE_MAX];
     struct owners owners;

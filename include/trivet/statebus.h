@@ -14,9 +14,31 @@
  *   sb_reader      a read-only mapping of one segment
  *   sb_subscriber  changes of some tables of some or all owners, with repair
  *
- * Functions return 0 or a positive answer, or a negative enum sb_error;
+ * Errors. Functions return 0 or a positive answer, or a negative enum sb_error;
  * sb_strerror() names it, and the functions that open something also fill a
- * message that says what, where and what to do next.
+ * message (SB_MESSAGE_MAX bytes, or NULL) that says what, where and what to do
+ * next. Outputs (ret_...) are written on success only. What lies in shared
+ * memory is hostile input to every function: it is checked, never trusted.
+ *
+ * Ownership. What an _open() or _subscribe() returns is the caller's, until the
+ * matching _close(), which takes a pointer to the pointer, accepts NULL in it
+ * and sets it NULL. Everything else that is returned is borrowed.
+ *
+ * Processes and threads. One process owns a segment; any process may read it.
+ * An object belongs to one thread at a time, but for the shards of an owner's
+ * tables, of which each may have a thread of its own; each function says so
+ * where it differs. Open before other threads start, and do not use an object
+ * on both sides of a fork(). Functions without an object may be called anywhere.
+ *
+ * Units. Sizes are bytes; times are nanoseconds, CLOCK_REALTIME in columns whose
+ * unit is "ns" and CLOCK_MONOTONIC where a name ends in _mono_ns or says "age";
+ * time-outs are milliseconds. Numbers are in the machine's byte order.
+ *
+ * Link with `pkg-config --cflags --libs trivet-statebus`. The library is static
+ * on purpose: rows are structs of the program, so program and library must come
+ * from one build; another build's segments are refused with both versions named.
+ * statebus(8) looks at a bus from a shell, trivet-tables(5) has every table,
+ * trivet-statebus(3) an example.
  */
 #ifndef TRIVET_STATEBUS_H
 #define TRIVET_STATEBUS_H
@@ -45,12 +67,21 @@ enum sb_error {
     SB_ECORRUPT = -9,  /* lengths, indexes or words that no owner writes */
     SB_ENOSPC = -10,   /* /dev/shm is full; the message says how much is missing */
 };
+/* A few words for an error; never NULL, constant. */
 const char *sb_strerror(int error);
 
 /* ---- tables.c: what tables.def says, at run time -------------------------- */
 
-enum sb_kind { SB_HASH, SB_RING };
-enum sb_full { SB_REFUSE, SB_OLDEST, SB_LAP };
+enum sb_kind {
+    SB_HASH, /* rows found by key */
+    SB_RING, /* a log; the newest records stand */
+};
+enum sb_full {            /* what a write does when the table is full; counted in sb_table_stats */
+               SB_REFUSE, /* fails with SB_EFULL */
+               SB_OLDEST, /* evicts the row not written for longest, of the key's two buckets */
+               SB_LAP,    /* rings: overwrites the oldest record */
+};
+/* How a column reads as text and JSON; see tables.def. */
 enum sb_format { SB_DEC, SB_HEX16, SB_HEX8, SB_MAC, SB_IP, SB_TEXT, SB_BOOL, SB_ENUM_FORMAT };
 
 struct sb_enum_value {
@@ -59,26 +90,29 @@ struct sb_enum_value {
 };
 
 struct sb_column {
-    const char *name; /* JSON name */
-    const char *unit;
-    const char *text;
-    uint16_t offset;
-    uint16_t size; /* bytes of the whole column */
-    uint8_t is_key, is_signed;
+    const char *name; /* in JSON; the struct's member may differ */
+    const char *unit; /* "ns", "packets" ...; "" for none */
+    const char *text; /* what it means; "" where the name says it */
+    uint16_t offset;  /* in the row */
+    uint16_t size;    /* bytes of the whole column, arrays included */
+    uint8_t is_key;   /* part of the key; keys are the first bytes of a row */
+    uint8_t is_signed;
     enum sb_format format;
     const struct sb_enum_value *values; /* SB_ENUM_FORMAT: ends with text == NULL */
 };
 
 struct sb_table_info {
-    const char *name, *owner, *text;
+    const char *name;  /* "mac" */
+    const char *owner; /* which segments have it: "controller", "agent.*", "*" */
+    const char *text;  /* what a row is */
     enum sb_kind kind;
     enum sb_full full;
-    bool sharded;
-    uint16_t row_size; /* bytes */
-    uint16_t key_size; /* bytes; 0 for rings */
-    uint32_t capacity; /* default */
-    uint64_t hash;     /* of the layout: names, types, offsets, enumerations */
-    const struct sb_column *columns;
+    bool sharded;                    /* one shard a worker of the controller */
+    uint16_t row_size;               /* bytes */
+    uint16_t key_size;               /* bytes; 0 for rings */
+    uint32_t capacity;               /* default */
+    uint64_t hash;                   /* of the layout: names, types, offsets, enumerations */
+    const struct sb_column *columns; /* n_columns of them, in memory order */
     uint16_t n_columns;
 };
 
@@ -93,17 +127,19 @@ sb_shard_of(uint64_t dpid, unsigned shards)
     return (unsigned)((dpid ^ (dpid >> 31)) % shards);
 }
 
-/* All tables, indexed by enum sb_table_id. */
+/* What tables.def says of a table; constant, for ever. NULL if there is no such id. */
 const struct sb_table_info *sb_table_info(enum sb_table_id id);
 /* The table of that name, or SB_ENONE. */
 int sb_table_by_name(const char *name);
-/* The text of an enumeration's number, or "?" */
+/* The text of an enumeration's number, or "?"; constant. */
 const char *sb_enum_text(const struct sb_enum_value *values, uint32_t number);
-/* Text of one column of a row, as tables and --json print it (no quotes). Returns ret. */
+/* Text of one column of a row, as --json prints it but for quotes and escapes: NUL-terminated, cut
+ * to size, control characters as '?'. Returns ret. */
 char *sb_column_text(const struct sb_column *column, const void *row, char *ret, size_t size);
 /* One JSON object (no newline) of a row: {"dpid":"0000000000000001",...}. HEX16, MAC, IP, TEXT and
- * enumerations are strings, the rest numbers and booleans. Returns the length, or SB_EINVAL if it
- * does not fit. */
+ * enumerations are strings, the rest numbers and booleans. Always valid JSON and UTF-8, whatever
+ * the row holds. Returns the length without the final NUL, or SB_EINVAL if it does not fit; 4096
+ * bytes are enough for every table. */
 int sb_row_json(enum sb_table_id id, const void *row, char *ret, size_t size);
 /* Could an owner have written this row? Enumerations and booleans are in range, texts end with a
  * NUL, padding is zero. Owners drop what they adopt otherwise, readers pass it over. */
@@ -115,17 +151,24 @@ bool sb_row_valid(enum sb_table_id id, const void *row);
 
 /* ---- runtime directory ----------------------------------------------------- */
 
-/* Where an instance's sockets and locks lie: $TRIVET_RUNTIME_DIR, else /run/trivet/<instance> as
- * root, else $XDG_RUNTIME_DIR/trivet/<instance>, else /tmp/trivet-<uid>/<instance>. */
+/* Where an instance's sockets and locks lie: $TRIVET_RUNTIME_DIR; else /run/trivet/<instance> for
+ * root, and for others when they have no directory of their own and that one is there; else
+ * $XDG_RUNTIME_DIR/trivet/<instance>, else /tmp/trivet-<uid>/<instance>. SB_EINVAL: does not fit.
+ */
 int sb_runtime_dir(const char *instance, char *ret, size_t size);
 
 /* ---- owner ------------------------------------------------------------------ */
 
-enum sb_phase { SB_INIT, SB_RESTORED, SB_RECONCILED, SB_RUNNING };
+enum sb_phase {
+    SB_INIT,       /* the segment is there, its rows are not looked at yet */
+    SB_RESTORED,   /* rows of the earlier incarnation are adopted, not yet confirmed */
+    SB_RECONCILED, /* and compared with the world */
+    SB_RUNNING,    /* ready */
+};
 const char *sb_phase_text(enum sb_phase phase); /* "init", "restored", ... */
 
-struct sb_owner;
-struct sb_table;
+struct sb_owner; /* one a process and segment; main thread, but for its tables */
+struct sb_table; /* one shard; one thread writes it */
 
 struct sb_owner_table {
     enum sb_table_id id;
@@ -133,11 +176,11 @@ struct sb_owner_table {
     uint16_t shards;   /* 0 means 1 */
 };
 
-struct sb_owner_config {
-    const char *instance;
-    const char *name; /* "controller", "agent.h1" ... */
+struct sb_owner_config {  /* read during sb_owner_open() only */
+    const char *instance; /* 1 to 32 of A-Z a-z 0-9 _ - */
+    const char *name;     /* "controller", "agent.h1" ...: 1 to 47 of those and '.' */
     const struct sb_owner_table *tables;
-    size_t n_tables;
+    size_t n_tables; /* at least 1, each table once */
     bool cold;       /* start empty even if there is a segment to adopt */
     mode_t mode;     /* of the segment; 0 means 0640 */
     int hwm;         /* messages queued per subscriber before they are dropped; 0 means 1000 */
@@ -146,17 +189,22 @@ struct sb_owner_config {
 
 /* Takes the owner's lock, then adopts the existing segment if its layout is ours (rows stay where
  * they are; other capacities or shard counts: rows are copied over) or makes a new one, and binds
- * the PUB socket. A new incarnation, phase SB_INIT. Call before other threads start.
- * message: SB_MESSAGE_MAX bytes, filled on error, and with a remark (or "") on success, e.g.
- * that a foreign layout was replaced. */
+ * the PUB socket. A new incarnation, phase SB_INIT. Call before other threads start (it sets the
+ * umask for a moment). message is filled on error, and with a remark (or "") on success, e.g. that
+ * a foreign layout was replaced. SB_EOWNED: another process has it; SB_ENOSPC: /dev/shm is full;
+ * SB_EINVAL: a name or capacity; SB_ESYS: the system refused, e.g. the directory or segment is
+ * another user's. */
 int sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char *message);
 /* Clean stop. The segment stays, for the next start. NULLs *owner; accepts NULL. */
 void sb_owner_close(struct sb_owner **owner);
 /* Were rows adopted from an earlier incarnation? */
 bool sb_owner_warm(const struct sb_owner *owner);
+/* Random, new at each open, never 0. */
 uint64_t sb_owner_incarnation(const struct sb_owner *owner);
-void sb_owner_phase(struct sb_owner *owner, enum sb_phase phase); /* main thread */
-/* The writer's handle of one shard; borrowed from the owner. NULL if it has no such table. */
+/* Tells readers how far the start is. */
+void sb_owner_phase(struct sb_owner *owner, enum sb_phase phase);
+/* The writer's handle of one shard; borrowed from the owner until it is closed. NULL if it has no
+ * such table or shard. */
 struct sb_table *sb_owner_table(struct sb_owner *owner, enum sb_table_id id, unsigned shard);
 
 /* Publishing. sb_owner_fd() becomes readable when changes wait; whatever loop the main thread runs,
@@ -172,6 +220,8 @@ int sb_owner_pump(struct sb_owner *owner);
 
 struct sb_table_stats {
     uint64_t rows, capacity; /* now; rings: records written, slots */
+    /* Since the segment was made: writes by what they did. evicted: of these inserts, those that
+     * cost another row its place; refused: not done. Rings count nothing here. */
     uint64_t inserted, updated, removed, evicted, refused;
     uint64_t unpublished; /* changes not sent as deltas because the change ring was full */
 };
@@ -226,7 +276,7 @@ void sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret);
  * Maps read-only; checks every index, length and count taken from the segment. One thread a
  * reader object. */
 
-struct sb_reader;
+struct sb_reader; /* one thread; other threads open readers of their own */
 
 enum sb_liveness {
     SB_ALIVE,     /* lock held, heartbeat fresh */
@@ -239,29 +289,43 @@ const char *sb_liveness_text(enum sb_liveness liveness); /* "alive", "stalled", 
 
 struct sb_segment_info {
     char owner[SB_OWNER_MAX];
-    uint64_t incarnation;
-    uint64_t heartbeat_age_ns;
-    uint64_t size; /* bytes */
-    uint64_t layout_hash;
-    uint64_t damaged; /* rows and records that this reader passed over: no owner writes such */
-    uint32_t pid;     /* in the owner's pid namespace */
+    uint64_t incarnation;      /* now, not when it was opened */
+    uint64_t heartbeat_age_ns; /* monotonic; owners beat every 250 ms */
+    uint64_t size;             /* bytes of shared memory */
+    uint64_t layout_hash;      /* of all its tables */
+    uint64_t damaged;          /* rows and records this reader passed over: no owner writes such */
+    uint32_t pid;              /* in the owner's pid namespace */
     uint16_t abi_major, abi_minor;
     enum sb_phase phase;
     enum sb_liveness liveness;
 };
 
+/* Maps the segment of an owner, alive or dead. SB_ENONE: it has not run since the machine started;
+ * SB_ENOTREADY: it is starting, try again; SB_ELAYOUT: of another build (the message has both
+ * versions), or of a user we do not trust; SB_ECORRUPT: no owner writes such a thing; SB_ESYS: the
+ * system refused, mostly because we are not in the group of the instance. */
 int sb_reader_open(struct sb_reader **ret, const char *instance, const char *owner, char *message);
 void sb_reader_close(struct sb_reader **reader);
+/* After SB_RESTARTED: maps what is there now and takes over its incarnation. Positions of
+ * sb_follow() go on where the shards are as before. Errors as sb_reader_open(); then the old
+ * mapping stays. */
 int sb_reader_reopen(struct sb_reader *reader, char *message);
+/* How the owner is. Some system calls; once a second is plenty. */
 int sb_reader_info(struct sb_reader *reader, struct sb_segment_info *ret);
+/* Is the table in this segment? */
 bool sb_reader_has(const struct sb_reader *reader, enum sb_table_id id);
-/* Sums over all shards. */
+/* Sums over all shards. SB_ENONE: no such table here, as everywhere below. */
 int sb_reader_stats(const struct sb_reader *reader, enum sb_table_id id,
                     struct sb_table_stats *ret);
-/* One row after another: *cursor starts at 0. 1: a row, 0: the end, SB_EBUSY: one row skipped (go
- * on). Only rows that sb_row_valid() are returned, here and below. For rings: the records that stand, oldest first, shard by shard. */
+/* One row after another: *cursor starts at 0. 1: a row was copied to ret_row (row_size bytes,
+ * 8-byte aligned: a struct sb_<table>), 0: the end, SB_EBUSY: one row skipped, as it changed all
+ * the time (go on). Only rows that sb_row_valid() are returned, here and below. Each row is whole;
+ * all of them together are no snapshot, since others may change meanwhile. For rings: the records
+ * that stand, oldest first, shard by shard. */
 int sb_read(struct sb_reader *reader, enum sb_table_id id, uint64_t *cursor, void *ret_row);
-/* 1: found, 0: not there, else an error. */
+/* The row with that key: key_size bytes, or a row with its key columns set and zeros behind text.
+ * 1: copied to ret_row, 0: not there, SB_EBUSY: try again, SB_EINVAL: a ring has no keys. About 100
+ * ns, no system call. ret_row may be written even when the row is not found. */
 int sb_lookup(struct sb_reader *reader, enum sb_table_id id, const void *key, void *ret_row);
 /* Was the row that the last sb_read() or sb_lookup() returned written by an earlier incarnation of
  * its owner, and not confirmed by this one yet? Never so for rings. */
@@ -274,10 +338,12 @@ int sb_follow(struct sb_reader *reader, enum sb_table_id id, unsigned shard, uin
 /* Random, another one when the table was begun anew (a cold start), 0 without the table. After
  * sb_reader_reopen(): while it is the same a ring's positions go on, else start again at 0. */
 uint64_t sb_reader_epoch(const struct sb_reader *reader, enum sb_table_id id);
+/* How many shards the table has here; 0: it is not in this segment. */
 unsigned sb_reader_shards(const struct sb_reader *reader, enum sb_table_id id);
 
 /* The owners of an instance that have a lock file, dead ones included: calls each(arg, owner) until
- * it returns non-zero, and returns that. */
+ * it returns non-zero, and returns that; 0 at the end, also when we may not read the directory. The
+ * name is valid during the call. */
 int sb_each_owner(const char *instance, int (*each)(void *arg, const char *owner), void *arg);
 
 /* ---- subscriber -----------------------------------------------------------------
@@ -293,12 +359,13 @@ enum sb_op {
 };
 
 struct sb_change {
-    const char *owner;
-    uint64_t incarnation;
-    enum sb_table_id table;
+    const char *owner;      /* whose table; valid during the call, as row and old */
+    uint64_t incarnation;   /* of that owner */
+    enum sb_table_id table; /* what struct row and old are: sb_<table> */
     enum sb_op op;
-    const void *row, *old; /* valid during the call */
+    const void *row, *old;
 };
+/* Called by sb_subscriber_run(), in its thread. */
 typedef void sb_change_fn(void *arg, const struct sb_change *change);
 
 struct sb_subscriber;
@@ -315,13 +382,16 @@ struct sb_subscriber_stats {
 /* tables: bit 1 << SB_T_<table> each. owner: NULL for all. Nothing happens before the first run.
  * Hash tables: a write of the same bytes is no change; the rows that stand are reported first, also
  * those of dead owners. Rings: of owners found by the first run only what comes from then on, of
- * later ones everything from the oldest record. The callback must not call the subscriber. */
+ * later ones everything from the oldest record. The callback must not call the subscriber.
+ * SB_EINVAL: a name, or no table; SB_ESYS: no memory, descriptors or sockets. Owners that cannot be
+ * read are no error: they are counted in `refused` and tried again. */
 int sb_subscribe(struct sb_subscriber **ret, const char *instance, const char *owner,
                  uint64_t tables, sb_change_fn *change, void *arg, char *message);
 void sb_subscriber_close(struct sb_subscriber **subscriber);
 /* Readable when something may be there (a ZeroMQ fd inside an epoll: edges are handled). */
 int sb_subscriber_fd(const struct sb_subscriber *subscriber);
-/* Handles all that is there and returns the milliseconds after which to call it at the latest. */
+/* Handles all that is there, calling back for each change, and returns the milliseconds after which
+ * to call it again at the latest. Never blocks. */
 int sb_subscriber_run(struct sb_subscriber *subscriber);
 /* True when every table of every known owner has been read and nothing is known to be missing. */
 bool sb_subscriber_synced(const struct sb_subscriber *subscriber);

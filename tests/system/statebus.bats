@@ -66,7 +66,7 @@ rows_are() { [ "$(rows)" = "$1" ]; }
     [ "$(grep -c 'warning services: line .* skipped: ' "$BATS_TEST_TMPDIR/log")" = 7 ]
     # ls: at most 80 columns of text, whole as JSON
     statebus ls | awk 'length > 80 { exit 1 }'
-    statebus ls | grep -q '^  service 2/128$'
+    statebus ls | grep -Eq '^  service 2/128 \([0-9.]+ KiB\)$'
     statebus ls --json | jq -e --argjson pid "$OWNER" '.owner == "supervisor" and .liveness == "alive"
         and .phase == "running" and .pid == $pid and .tables.service.rows == 2
         and .heartbeat_age_ns < 1e9 and (.incarnation | test("^[0-9a-f]{16}$"))'

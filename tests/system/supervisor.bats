@@ -73,6 +73,44 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     grep -q 'three crashes in 30 s, starting it with --cold' "$RUN/log/supervisor.log"
 }
 
+@test "only deaths by a signal count for a cold start, and after one the count begins anew" {
+    die() { # SIGNAL
+        local old
+        old=$(pid_of pcapcheck)
+        kill "-$1" "$old"
+        eventually 3 runs_again pcapcheck "$old"
+    }
+    colds() { grep -c 'pcapcheck: three crashes in 30 s' "$RUN/log/supervisor.log"; }
+    up
+    die TERM # it exits, with status 0
+    die TERM
+    trivet restart pcapcheck # the waiting time begins anew, the count does not
+    die KILL
+    die TERM
+    die KILL
+    [ "$(colds)" = 0 ]
+    trivet restart pcapcheck
+    die KILL
+    [ "$(colds)" = 1 ]
+    tr '\0' ' ' <"/proc/$(pid_of pcapcheck)/cmdline" | grep -q -- --cold
+    die KILL
+    [ "$(colds)" = 1 ]
+    ! tr '\0' ' ' <"/proc/$(pid_of pcapcheck)/cmdline" | grep -q -- --cold
+}
+
+@test "hanging three times is three crashes, also for services that were adopted" {
+    full_only
+    up
+    kill -9 "$(supervisor)"
+    up
+    for i in 1 2 3; do
+        old=$(pid_of pcapcheck)
+        kill -STOP "$old"
+        eventually 12 runs_again pcapcheck "$old"
+    done
+    grep -q 'pcapcheck: three crashes in 30 s, starting it with --cold' "$RUN/log/supervisor.log"
+}
+
 @test "the services survive their supervisor, the next one adopts them" {
     up
     before=$(trivet status --json | jq -r .pid | tr '\n' ' ')
@@ -350,9 +388,26 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     statebus doctor | grep '^warn agent.t-h1: its network namespace has no interface but lo'
 }
 
-@test "status fits 80 columns" {
-    up
-    trivet status | awk 'length > 80 { exit 1 }'
+@test "all that is for people fits 80 columns, and --wide shows all" {
+    narrow() { awk 'length > 80 { print; bad = 1 } END { exit bad }'; }
+    up --topology diamond
+    trivet agents
+    trivet wait
+    in_host h1 ping -c 2 -i 0.2 -q "$(address h2)"
+    trivet status | narrow
+    statebus ls | narrow
+    eventually 5 eval '[ "$(statebus dump latency --json | wc -l)" -gt 0 ] && [ "$(statebus dump observed --json | wc -l)" -gt 0 ]'
+    for table in $(statebus dump nonsense 2>&1 | sed 's/.*there are//'); do
+        statebus dump "$table" >"$BATS_TEST_TMPDIR/$table" 2>"$BATS_TEST_TMPDIR/left-out" || [ "$table" = mac ] || [ "$table" = switch ] || true
+        narrow <"$BATS_TEST_TMPDIR/$table"
+    done
+    head -1 "$BATS_TEST_TMPDIR/flow" | grep -Eq '^dpid +in +eth_src +eth_dst +out'
+    head -1 "$BATS_TEST_TMPDIR/observed" | grep -q 'ip_a .*ip_b .*verdict'
+    head -1 "$BATS_TEST_TMPDIR/latency" | grep -q 'peer .*min .*p50'
+    statebus dump flow 2>&1 >/dev/null | grep -q '^left out: .*; --wide shows all$'
+    statebus dump flow --wide 2>&1 | head -1 | grep -q 'dpid .*cookie .*t_decided .*t_barrier .*idle_timeout'
+    statebus watch --for 1 | narrow
+    statebus watch --for 1 --wide flow | grep -q ' cookie=.* t_barrier='
 }
 
 @test "other users are told whose instance it is, and start none" {

@@ -111,10 +111,12 @@ test_all_tables(void **state)
     (void)state;
     for (int i = 0; i < SB_T_COUNT; i++) {
         enum sb_table_id id = (enum sb_table_id)i;
-        const struct sb_column *columns[SB_COLUMNS_MAX];
-        unsigned n = text_columns(id, columns);
+        struct text_column columns[SB_COLUMNS_MAX];
+        unsigned n = text_columns(id, false, columns);
         uint8_t row[1024];
 
+        assert_int_equal(text_columns(id, true, columns), sb_table_info(id)->n_columns);
+        n = text_columns(id, false, columns);
         assert_int_equal(n, wide[id] ? wide[id] : sb_table_info(id)->n_columns);
         for (int byte = 0; byte < 256; byte++) {
             memset(row, byte, sizeof row);
@@ -122,7 +124,7 @@ test_all_tables(void **state)
                 char text[CELL_MAX];
 
                 memset(text, 1, sizeof text);
-                cell_text(id, columns[c], row, text);
+                cell_text(id, columns[c].column, row, text);
                 assert_true(memchr(text, 0, sizeof text) != NULL);
             }
         }
@@ -146,7 +148,7 @@ test_grid(void **state)
     fflush(stdout);
     saved = dup(STDOUT_FILENO);
     dup2(fds[1], STDOUT_FILENO);
-    grid_print(grid);
+    grid_print(grid, 0);
     fflush(stdout);
     dup2(saved, STDOUT_FILENO);
     close(saved);
