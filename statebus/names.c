@@ -125,8 +125,10 @@ sb_runtime_make(const char *instance, char *message)
     if (lstat(dir, &st) < 0 || (S_ISLNK(st.st_mode) && stat(dir, &st) < 0))
         return sb_fail(message, SB_ESYS, "cannot look at %s: %s", dir, strerror(errno));
     if (!S_ISDIR(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0))
-        return sb_fail(message, SB_ESYS, "%s is not a directory of ours, it is of uid %u: sudo, or another --instance", dir,
-                       st.st_uid);
+        return sb_fail(
+            message, SB_ESYS,
+            "%s is not a directory of ours, it is of uid %u: sudo, or another --instance", dir,
+            st.st_uid);
     return SB_OK;
 }
 

@@ -218,7 +218,7 @@ sb_privilege_drop(const char *instance, const char *owner, const char *user, con
     if (who.uid == 0) {
         /* Services that say what they need keep no more; DAC_OVERRIDE is what lets root read the
          * segments of services that run as others. */
-        if (!user && n > 0 && keep_only(keep, n, CAP_DAC_OVERRIDE) < 0)
+        if (n > 0 && keep_only(keep, n, CAP_DAC_OVERRIDE) < 0)
             sb_warning("privileges: cannot drop capabilities: %s", strerror(errno));
         return 0;
     }

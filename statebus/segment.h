@@ -106,8 +106,8 @@ int sb_runtime_path(const char *instance, const char *owner, const char *suffix,
                     char *message);
 /* Makes the runtime directory (0750) and its parents. */
 int sb_runtime_make(const char *instance, char *message);
-/* Gives a file of ours (fd, or a socket's path with fd -1) the group of the runtime directory, so that
- * its members may read what root made. */
+/* Gives a file of ours (fd, or a socket's path with fd -1) the group of the runtime directory, so
+ * that its members may read what root made. */
 void sb_share(const char *instance, int fd, const char *path);
 /* Takes the owner's lock for good: the fd, or SB_EOWNED (message names the holder). */
 int sb_lock_take(const char *instance, const char *owner, char *message);

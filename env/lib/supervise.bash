@@ -35,12 +35,15 @@ table_line() {
 }
 
 table_ensure() {
-    [ -z "${TABLE_PID:-}" ] || return 0
+    { read -r user <"$sup/user"; } 2>/dev/null
+    if [ -n "${TABLE_PID:-}" ]; then
+        [ "$user" = "$table_user" ] || kill "$TABLE_PID" 2>/dev/null # it comes back as the other
+        return 0
+    fi
     now_cs
     ((now >= table_due)) || return 0
-    table_due=$((now + 200))
+    table_due=$((now + 200)) table_user=$user
     # shellcheck disable=SC2034 # TABLE[1] is used above
-    { read -r user <"$sup/user"; } 2>/dev/null
     coproc TABLE { exec {lock}>&-; exec "$statebus" --instance "$instance" --user "${user:-root}" --cold services >/dev/null; }
     local name
     for name in "${!svc_state[@]}"; do table_row "$name"; done

@@ -79,9 +79,9 @@ void sb_config_free(struct sb_config **config); /* NULLs; accepts NULL */
 /* ---- command line ----------------------------------------------------------- */
 
 /* The options every service takes: --config FILE, --instance NAME, --log-level LEVEL,
- * --log-format text|json, --cold, --user NAME. Use &sb_common_argp as an argp child whose input is a
- * struct sb_common (zeroed); argp_program_version is set by sb_common_version().
- * Usage errors exit with 2: set argp_err_exit_status = 2 first (sb_common_version() does). */
+ * --log-format text|json, --cold, --user NAME. Use &sb_common_argp as an argp child whose input is
+ * a struct sb_common (zeroed); argp_program_version is set by sb_common_version(). Usage errors
+ * exit with 2: set argp_err_exit_status = 2 first (sb_common_version() does). */
 struct sb_common {
     const char *instance;    /* "default" unless given; checked: [A-Za-z0-9_-]{1,32} */
     const char *config_path; /* NULL: none */

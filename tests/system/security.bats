@@ -16,6 +16,7 @@ teardown() {
     rm -f /run/trivet-test-victim
 }
 
+not() { if "$@"; then return 1; fi; } # `! command` alone does not fail a test
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@" 3>&-; }
 as_member() { setpriv --reuid 65534 --regid 65534 --groups "$(id -g trivet)" "$@" 3>&-; }
 as_service() { setpriv --reuid trivet --regid trivet --init-groups "$@" 3>&-; }
@@ -43,8 +44,8 @@ installed() { # into a directory that other users reach
     for owner in controller pcapcheck agent.t-sec supervisor; do
         [ "$(stat -c '%a %U %G' "/dev/shm/trivet.$INSTANCE.$owner")" = '640 trivet trivet' ]
         [ "$(stat -c '%a %F' "$RUN/$owner.pub")" = '660 socket' ]
-        ! as_nobody cat "/dev/shm/trivet.$INSTANCE.$owner" >/dev/null 2>&1
-        ! as_nobody python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('$RUN/$owner.pub')" 2>/dev/null
+        not as_nobody cat "/dev/shm/trivet.$INSTANCE.$owner" >/dev/null 2>&1
+        not as_nobody python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('$RUN/$owner.pub')" 2>/dev/null
     done
     # A reader has no way to write, whoever it is.
     "$(tool statebus)" --instance "$INSTANCE" watch >/dev/null 3>&- &
@@ -84,10 +85,12 @@ installed() { # into a directory that other users reach
     up --user trivet
     user_is controller trivet
     [ "$(stat -c %U "/dev/shm/trivet.$INSTANCE.controller")" = trivet ]
+    eventually 3 eval '[ "$(stat -c %U:%G "/dev/shm/trivet.$INSTANCE.supervisor")" = trivet:trivet ]'
     grep -q "trivet.$INSTANCE.controller, left by root, is trivet's now" "$RUN.supervisor/log/controller.log"
     [ "$(started cold) $(started warm)" = '1 1' ]
     TRIVET_USER=root up
     user_is pcapcheck root
+    [ "$(of pcapcheck CapEff)" = 0000000000002002 ] # NET_RAW, and DAC_OVERRIDE to read trivet's
     [ "$(started cold) $(started warm)" = '1 2' ]
     up # nothing named: as it was
     user_is controller root
@@ -102,6 +105,7 @@ installed() { # into a directory that other users reach
     up
     grep -q "trivet.$INSTANCE.controller of uid 65534 was in the way: removed" "$RUN.supervisor/log/controller.log"
     [ "$(stat -c %U "$segment")" = trivet ]
+    full_only
     trivet down
     rm "$segment"
     as_nobody sh -c "umask 0; : >$segment; exec flock $segment sleep 60" &
@@ -138,7 +142,7 @@ installed() { # into a directory that other users reach
         # They carry the prefix of the build; the test's files lie elsewhere.
         sed -E "s|^(Exec[A-Za-z]*=\\+?)/[^ ]*/((s?bin/\|share/)[^ ]*)|\1$PREFIX/\2|" \
             "$PREFIX/lib/systemd/system/$unit.service" >"$dir/${unit/%@/@x}.service"
-        ! grep -E '^(BindsTo|PartOf|Requires|Requisite)=' "$dir/${unit/%@/@x}.service"
+        not grep -E '^(BindsTo|PartOf|Requires|Requisite)=' "$dir/${unit/%@/@x}.service"
     done
     run systemd-analyze verify --man=no "$dir"/trivet-*.service
     echo "$output"
@@ -175,22 +179,25 @@ installed() { # into a directory that other users reach
     HOLDER=
 }
 
-@test "units: three crashes in 30 s make the next start cold, exits do not" {
+@test "units: three crashes in 30 s make the next start cold, exits do not; waiting times grow" {
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    printf '#!/bin/sh\necho $1 >>%s/slept\n' "$BATS_TEST_TMPDIR" >"$BATS_TEST_TMPDIR/bin/sleep"
+    chmod +x "$BATS_TEST_TMPDIR/bin/sleep"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
     died() { SERVICE_RESULT=$1 EXIT_CODE=$2 TRIVET_RUNTIME_DIR=$BATS_TEST_TMPDIR/run "$ROOT/env/systemd/service-died" unit; }
     cold() { [ "$(cat "$BATS_TEST_TMPDIR/run.systemd/unit" 2>/dev/null)" = COLD=--cold ]; }
     died exit-code exited
     died signal killed
     died exit-code exited
-    ! cold
+    not cold
     died core-dump dumped
-    ! cold
-    rm "$BATS_TEST_TMPDIR/run.systemd/unit.deaths"
-    died signal killed
-    died signal killed
+    not cold
     died signal killed
     cold
     died signal killed # the count began anew
-    ! cold
+    not cold
     died success exited
     [ -z "$(ls "$BATS_TEST_TMPDIR/run.systemd")" ]
+    for i in 1 2 3 4 5 6 7 8; do died exit-code exited; done
+    [ "$(tail -n 7 "$BATS_TEST_TMPDIR/slept" | tr '\n' ' ')" = '0.25 0.5 1 2 4 8 8 ' ]
 }
