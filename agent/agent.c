@@ -85,6 +85,7 @@ keep_house(struct ag_agent *agent, uint64_t now)
     agent->ag_house_mono = now + SB_SECOND;
     agent->ag_clock_error = agent->ag_reflector.re_error = ag_clock_error();
     ag_bus_self(agent);
+    ag_bus_sweep(agent, now);
     for (unsigned i = 0; i < agent->ag_n_peers; i++)
         agent->ag_peers[i]->pe_dirty = true;
 }

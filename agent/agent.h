@@ -34,6 +34,7 @@
 #define AG_BEACON_MS 1000    /* between two beacons; each is up to 10 % early or late */
 #define AG_SUSPECT_BEACONS 3 /* unheard for so many beacon intervals: suspected */
 #define AG_EXPIRE_BEACONS 10 /* gone: probes stop */
+#define AG_RESTORED_S 30 /* after a start: rows that nothing has confirmed by then are dropped */
 
 /* What the command line and the config say; all strings are borrowed from them. */
 struct ag_options {
@@ -76,6 +77,7 @@ struct ag_peer {
     bool pe_configured;        /* --peer: probed even if it never sends a beacon */
     bool pe_named;             /* a beacon of it came since our start */
     bool pe_dirty;             /* its row is to be written */
+    bool pe_restored;          /* known from before a restart, not heard since */
     char pe_name[AG_NAME_MAX]; /* as it says */
     char pe_row[AG_NAME_MAX];  /* key of its row: its name, made unique */
 };
@@ -126,9 +128,10 @@ struct ag_agent {
 
     struct ag_reflector ag_reflector;
     struct ag_window_room ag_room;
-    uint64_t ag_second;      /* end of the next window to close, in s of CLOCK_MONOTONIC */
-    uint64_t ag_house_mono;  /* next housekeeping, once a second */
-    uint16_t ag_clock_error; /* error estimate of the probes */
+    uint64_t ag_second;        /* end of the next window to close, in s of CLOCK_MONOTONIC */
+    uint64_t ag_house_mono;    /* next housekeeping, once a second */
+    uint64_t ag_restored_mono; /* restored rows are dropped then; 0: they were */
+    uint16_t ag_clock_error;   /* error estimate of the probes */
     struct ag_counts ag_counts;
 };
 
@@ -144,6 +147,8 @@ void ag_bus_close(struct ag_agent *agent);
 uint64_t ag_bus_pump(struct ag_agent *agent, uint64_t now);
 void ag_bus_self(struct ag_agent *agent);
 void ag_bus_peer(struct ag_agent *agent, const struct ag_peer *peer);
+/* Once, some time after the start: drops the rows of earlier lives that nothing has confirmed. */
+void ag_bus_sweep(struct ag_agent *agent, uint64_t now);
 /* Removes a peer's rows, those of `latency` too. */
 void ag_bus_forget(struct ag_agent *agent, const struct ag_peer *peer);
 void ag_bus_event(struct ag_agent *agent, enum sb_event_kind kind, enum sb_severity severity,

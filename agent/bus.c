@@ -2,7 +2,9 @@
  *
  * bus.c - the agent's segment agent.<name>: tables agent, latency, sample, event.
  * A restarted agent finds its id and its peers in the rows it adopts, so that it
- * probes and answers them at once, before the first beacon.
+ * probes and answers them at once, before the first beacon. A peer's row stays
+ * restored until something is heard from it or it is given up, a window's until
+ * the next one closes; what is restored still after AG_RESTORED_S is dropped.
  */
 #include "agent.h"
 
@@ -50,9 +52,26 @@ adopt(struct ag_agent *agent)
             ag_peer_restore(agent, &row);
         } else if (row.alive) {
             row.alive = 0;
-            sb_write(agent->ag_agents, slot, &row);
+            sb_amend(agent->ag_agents, slot, &row);
         }
     }
+    agent->ag_restored_mono = sb_mono() + AG_RESTORED_S * SB_SECOND;
+}
+
+void
+ag_bus_sweep(struct ag_agent *agent, uint64_t now)
+{
+    uint64_t peers, windows;
+
+    if (agent->ag_restored_mono == 0 || now < agent->ag_restored_mono)
+        return;
+    agent->ag_restored_mono = 0;
+    peers = sb_drop_restored(agent->ag_agents);
+    windows = sb_drop_restored(agent->ag_latency);
+    if (peers + windows > 0)
+        sb_info("agent %s: dropped %lu peers and %lu windows of an earlier life, not confirmed "
+                "for %d s",
+                agent->ag_name, peers, windows, AG_RESTORED_S);
 }
 
 int
@@ -159,7 +178,8 @@ ag_bus_peer(struct ag_agent *agent, const struct ag_peer *peer)
     memcpy(row.mac, peer->pe_mac, sizeof(row.mac));
     ag_address_to_row(&peer->pe_address,
                       peer->pe_address.sa.sa_family == AF_INET ? row.ip : row.ip6);
-    sb_put(agent->ag_agents, &row);
+    if (!peer->pe_restored || sb_amend(agent->ag_agents, sb_find(agent->ag_agents, &row), &row) < 0)
+        sb_put(agent->ag_agents, &row);
 }
 
 void

@@ -133,6 +133,7 @@ static void
 go(struct ag_peer *peer, enum sb_severity severity, const char *why)
 {
     peer->pe_state = AG_PEER_GONE;
+    peer->pe_restored = false; /* that it is gone we know ourselves */
     peer->pe_dirty = true;
     ag_bus_event(peer->pe_agent, SB_event_kind_PEER_DOWN, severity, "peer %s down: %s",
                  peer->pe_row, why);
@@ -184,6 +185,7 @@ ag_peer_restore(struct ag_agent *agent, const struct sb_agent *row)
     peer->pe_last_ns = row->last_ns;
     memcpy(peer->pe_mac, row->mac, sizeof(peer->pe_mac));
     peer->pe_state = AG_PEER_ALIVE;
+    peer->pe_restored = true;
     ag_sender_start(peer, sb_mono());
 }
 
@@ -299,6 +301,7 @@ ag_peer_heard(struct ag_peer *peer, uint64_t now)
 {
     peer->pe_heard_mono = now;
     peer->pe_last_ns = sb_now();
+    peer->pe_restored = false;
     if (peer->pe_state == AG_PEER_GONE) { /* configured, without beacons */
         char text[AG_ADDRESS_TEXT];
 

@@ -4,8 +4,9 @@
  * event.
  *
  * A restart is warm: a flow seen again goes on from its row, and a verdict on the same decision
- * keeps its counts, so that a fail is not forgotten because the checker was restarted. Main thread
- * only.
+ * keeps its counts, so that a fail is not forgotten because the checker was restarted. Rows stay
+ * restored until their flow is seen or their check judges again; those that are restored still
+ * after RESTORED_NS are dropped. Main thread only.
  */
 #include "pcapcheck.h"
 
@@ -17,6 +18,7 @@
 
 #define ADOPTED_MAX 4096
 #define RETRY_NS (100 * SB_MS)
+#define RESTORED_NS (600 * SB_SECOND)
 #define OBSERVED_KEY 45 /* bytes of the key columns; pc_flow_key begins with the same */
 _Static_assert(offsetof(struct sb_observed, tcp_state) == OBSERVED_KEY, "key of table observed");
 _Static_assert(offsetof(struct pc_flow_key, pad) == OBSERVED_KEY, "same order, same sizes");
@@ -30,6 +32,7 @@ struct pc_bus {
     unsigned n_adopted;
     uint64_t ring_lost;
     uint64_t retry_ns;              /* of taking the segment over */
+    uint64_t opened_ns;             /* the segment; 0: restored rows were dropped already */
     uint64_t second_ns;             /* last time of what is done each second */
     const struct sb_config *config; /* borrowed */
     char instance[40];
@@ -87,6 +90,24 @@ adopt_verdicts(struct pc_bus *bus)
     }
 }
 
+/* Nobody has confirmed these rows for so long: they tell of a network of the past. */
+static void
+drop_restored(struct pc_bus *bus)
+{
+    uint64_t flows = sb_drop_restored(bus->observed), verdicts = sb_drop_restored(bus->verdict);
+    unsigned kept = 0;
+
+    bus->opened_ns = 0;
+    for (unsigned i = 0; i < bus->n_adopted; i++)
+        if (sb_find(bus->verdict, &bus->adopted[i]) >= 0)
+            bus->adopted[kept++] = bus->adopted[i];
+    bus->n_adopted = kept;
+    if (flows + verdicts > 0)
+        sb_info(
+            "bus: dropped %lu flows and %lu verdicts of an earlier run, not confirmed for %lu s",
+            flows, verdicts, (unsigned long)(RESTORED_NS / SB_SECOND));
+}
+
 static void
 watch(int epoll, int fd)
 {
@@ -118,6 +139,7 @@ open_owner(struct pc_bus *bus, bool cold, char *message)
     bus->verdict = sb_owner_table(bus->owner, SB_T_verdict, 0);
     bus->event = sb_owner_table(bus->owner, SB_T_event, 0);
     adopt_verdicts(bus);
+    bus->opened_ns = sb_now();
     bus->e->flows.adopt = adopt_flow;
     bus->e->flows.adopt_arg = bus;
     for (uint32_t i = 0; i < bus->e->flows.n; i++) /* seen before the segment was ours */
@@ -217,6 +239,8 @@ pc_bus_run(struct pc_bus *bus)
     if (now > bus->second_ns + SB_SECOND) {
         bus->second_ns = now;
         pc_net_expire(&bus->e->net, now);
+        if (bus->owner && bus->opened_ns && now > bus->opened_ns + RESTORED_NS)
+            drop_restored(bus);
     }
     if (now > bus->retry_ns + RETRY_NS) {
         bus->retry_ns = now;
@@ -297,7 +321,7 @@ publish_verdict(void *arg, const struct pc_check *check, const struct pc_verdict
     }
     slot = sb_find(bus->verdict, &row);
     if (slot >= 0 && sb_get(bus->verdict, slot, &old) == SB_OK) {
-        if (memcmp(&old, &row, sizeof row) == 0)
+        if (memcmp(&old, &row, sizeof row) == 0 && !sb_restored(bus->verdict, slot))
             return;
     } else {
         memset(&old, 0, sizeof old);
@@ -329,7 +353,7 @@ pc_bus_publish(struct pc_bus *bus)
         pc_flow_row(flows, &bus->e->net, i, &row);
         slot = sb_find(bus->observed, &row);
         if (slot < 0 || sb_get(bus->observed, slot, &old) != SB_OK ||
-            memcmp(&old, &row, sizeof row) != 0)
+            memcmp(&old, &row, sizeof row) != 0 || sb_restored(bus->observed, slot))
             sb_put(bus->observed, &row);
     }
     pc_verdicts(bus->e, publish_verdict, bus);

@@ -139,15 +139,16 @@ print_json(const struct rows *rows)
     bool ring = sb_table_info(rows->id)->kind == SB_RING;
 
     for (size_t i = 0; i < rows->n; i++) {
+        static const char *const marks[] = {",\"restored\":false}", ",\"restored\":true}"};
         char text[4096];
+        int len = sb_row_json(rows->id, rows->rows[i].bytes, text, sizeof text);
 
-        if (sb_row_json(rows->id, rows->rows[i].bytes, text, sizeof text) < 0)
+        if (len < 0)
             continue;
-        printf("{\"owner\":\"%s\",%s%s\n", rows->rows[i].owner,
-               ring                     ? ""
-               : rows->rows[i].restored ? "\"restored\":true,"
-                                        : "\"restored\":false,",
-               text + 1);
+        if (!ring) /* in the place of the last brace */
+            text[len - 1] = 0;
+        printf("{\"owner\":\"%s\",%s%s\n", rows->rows[i].owner, text + 1,
+               ring ? "" : marks[rows->rows[i].restored]);
     }
 }
 

@@ -9,7 +9,8 @@
  *     - NAME                       the service is no more
  *
  * Neighbours: env/trivet (writes), tool.h, trivet/statebus.h (owner). Threads: main; ZeroMQ has its
- * own. Ends with its standard input; the rows stay for the next start.
+ * own. Ends with its standard input; the rows stay for the next start, which marks them as restored
+ * until they are said again, and drops those that were not.
  */
 #include "tool.h"
 
@@ -25,6 +26,8 @@
 #include <trivet/log.h>
 #include <trivet/privilege.h>
 
+#define RESTORED_NS (5 * SB_SECOND) /* the supervisor says all it has when it starts us */
+
 struct services {
     struct sb_owner *owner; /* owned */
     struct sb_table *table; /* borrowed from owner */
@@ -32,6 +35,7 @@ struct services {
     size_t used;            /* bytes of it */
     bool overlong;          /* the current line is too long and is skipped to its end */
     uint64_t bad;           /* lines refused so far */
+    uint64_t until_ns;      /* CLOCK_MONOTONIC: restored rows stay so long; 0: they are gone */
 };
 
 /* Letters, digits, '.', '_' and '-', as in owners' names, and it fits. */
@@ -110,7 +114,8 @@ take_line(struct services *s, char *line)
         row.started_ns = before.started_ns;
     else
         row.started_ns = row.pid ? sb_now() : 0;
-    if (slot >= 0 && before.pid == row.pid && !memcmp(&before, &row, sizeof row))
+    if (slot >= 0 && before.pid == row.pid && !memcmp(&before, &row, sizeof row) &&
+        !sb_restored(s->table, slot))
         return NULL; /* the supervisor says it again: no change to publish */
     if (sb_put(s->table, &row) < 0)
         return "the table is full; give tables.service in the config";
@@ -164,6 +169,10 @@ serve(struct services *s, int signals)
         char bytes[4096];
         ssize_t n;
 
+        if (s->until_ns && sb_mono() > s->until_ns) {
+            s->until_ns = 0;
+            sb_drop_restored(s->table);
+        }
         if (poll(fds, 3, wait_ms) < 0 && errno != EINTR) {
             sb_error("services: poll: %s", strerror(errno));
             return -1;
@@ -221,6 +230,7 @@ tool_services(const struct tool *tool)
     if (*message)
         sb_info("services: %s", message);
     s.table = sb_owner_table(s.owner, SB_T_service, 0);
+    s.until_ns = sb_mono() + RESTORED_NS;
     sb_owner_phase(s.owner, SB_RUNNING);
     result = serve(&s, signals);
     sb_owner_close(&s.owner);

@@ -131,6 +131,38 @@ teardown() {
     eventually 5 full_window
 }
 
+@test "what a restarted agent knew is marked until it is heard or measured again" {
+    marked() { [ -n "$(rows "$1" h2 "select(.$2 == \"h1\" and .restored == $3)")" ]; }
+    start h1
+    start h2
+    eventually 6 measures h1 h2
+    eventually 6 measures h2 h1
+    stop h1 KILL
+    stop h2 KILL
+    start h2
+    eventually 3 marked agent name true
+    marked latency peer true
+    start h1
+    eventually 5 marked agent name false
+    eventually 5 marked latency peer false
+}
+
+@test "a peer that a restarted agent never hears again is dropped" {
+    full_only
+    start h1
+    start h2
+    eventually 6 measures h2 h1
+    stop h1 KILL
+    stop h2 KILL
+    rows agent h2 'select(.name == "h1").id' | grep -q .
+    sleep 12 # longer than the peer may be silent
+    start h2
+    dropped() { grep -q 'dropped 1 peers and . windows' "$RUN/h2.log"; }
+    eventually 35 dropped
+    [ -z "$(rows agent h2 'select(.name == "h1").id')" ]
+    [ -z "$(rows latency h2 .peer)" ]
+}
+
 @test "a clean stop says goodbye: no loss, and the segment stays" {
     start h1
     start h2

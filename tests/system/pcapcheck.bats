@@ -255,8 +255,11 @@ PY
     "$BIN" --instance pcta >"$PCT_DIR/b.out" 2>&1 3>&- &
     pid=$!
     sleep 1
+    icmp() { statebus dump observed --instance pcta --json | jq -r 'select(.ip_proto == 1).restored'; }
+    [ "$(icmp)" = true ]
     ip netns exec pct-h1 ping -q -i 0.02 -c 50 10.77.0.2 >/dev/null
     sleep 2
+    icmp | grep -q false
     b=$("$BIN" flows --instance pcta --once --json 2>/dev/null)
     echo "$b"
     kill $pid

@@ -169,6 +169,53 @@ END
     rows_are ''
 }
 
+@test "restored rows are marked until they are said again, and dropped when nobody does" {
+    marks() { statebus dump service --json | jq -r '"\(.service) \(.restored)"' | paste -sd' '; }
+    marks_are() { [ "$(marks)" = "$1" ]; }
+    services
+    say 'a 10 running 0' 'b 11 running 3' 'c 12 running 0'
+    eventually 5 marks_are 'a false b false c false'
+    started=$(statebus dump service --json | jq -r 'select(.service == "a").started_ns')
+    slay "$OWNER"
+    services
+    eventually 5 alive
+    marks_are 'a true b true c true'
+    statebus dump service | grep -q '^b .* yes$'
+    say 'a 10 running 0' 'b 14 running 4' 'b 15 running 5' # the same, and twice anew
+    eventually 5 marks_are 'a false b false c true'
+    [ "$(rows)" = 'supervisor a 10 running 0
+supervisor b 15 running 5
+supervisor c 12 running 0' ]
+    [ "$(statebus dump service --json | jq -r 'select(.service == "a").started_ns')" = "$started" ]
+    eventually 8 marks_are 'a false b false'
+    ! statebus dump service | grep -q restored
+}
+
+@test "doctor tells of rows that no owner writes; the next owner drops them" {
+    services
+    say 'a 10 running 0' 'b 11 running 0'
+    eventually 5 alive
+    # the state of each row, in either copy, is the byte behind its restarts: all of them out of range
+    python3 - "$SEGMENT" <<'EOF'
+import mmap, re, sys
+with open(sys.argv[1], "r+b") as f:
+    m = mmap.mmap(f.fileno(), 0)
+    at = [x.start() for x in re.finditer(rb"a\0{31}.{8}\x0a\0\0\0", m[4096:], re.S)]
+    for a in at:
+        m[4096 + a + 48] = 99
+EOF
+    run statebus doctor
+    [ "$status" = 1 ]
+    [[ $output == *"fail supervisor: 1 rows are as no owner writes them"*"restart it"* ]]
+    rows_are 'supervisor b 11 running 0'
+    slay "$OWNER"
+    services
+    eventually 5 alive
+    grep -q 'dropped 1 damaged rows' "$BATS_TEST_TMPDIR/log"
+    rows_are 'supervisor b 11 running 0'
+    statebus doctor | grep -q '^ok *supervisor: no damaged rows'
+}
+
 @test "a second services of the same instance is refused and names the first" {
     services
     eventually 5 alive
