@@ -202,7 +202,7 @@ text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
         [SB_T_port] = "dpid port name type up mac speed_kbps=kbit/s changed_ns=changed",
         [SB_T_link] = "dpid_a port_a dpid_b port_b state tree latency_ns=latency flaps "
                       "changed_ns=changed",
-        [SB_T_host] = "mac ip dpid port vlan ip6 moves last_ns=last restored",
+        [SB_T_host] = "mac ip dpid port vlan ip6 moves last_ns=last",
         [SB_T_flow] = "dpid in_port=in eth_src eth_dst ip_src ip_dst ip_proto=proto l4_src l4_dst "
                       "output=out group state priority=prio policy eth_type vlan "
                       "idle_timeout=idle hard_timeout=hard cookie",
