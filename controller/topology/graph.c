@@ -334,6 +334,8 @@ apply_port(struct ctl_topology *topology, struct ctl_switch *sw, const struct of
                       port->row.up ? SB_severity_INFO : SB_severity_WARNING, sw->row.dpid,
                       port->row.port, "port %s is %s", port->row.name,
                       port->row.up ? "up" : "down");
+    } else if (sb_restored(topology->ports_table, sb_find(topology->ports_table, &port->row))) {
+        sb_put(topology->ports_table, &port->row); /* as it was, and now we know */
     }
     if (port->row.up && !was_up)
         topology->next_check_ns = 0; /* its first discovery frame is due */
