@@ -35,6 +35,7 @@ table_line() {
 }
 
 table_ensure() {
+    local cold=()
     { read -r user <"$sup/user"; } 2>/dev/null
     if [ -n "${TABLE_PID:-}" ]; then
         [ "$user" = "$table_user" ] || kill "$TABLE_PID" 2>/dev/null # it comes back as the other
@@ -43,8 +44,10 @@ table_ensure() {
     now_cs
     ((now >= table_due)) || return 0
     table_due=$((now + 200)) table_user=$user
+    # What an earlier supervisor said is nothing to this one, unless it took services over.
+    [ ${#svc_state[@]} -gt 0 ] || cold=(--cold)
     # shellcheck disable=SC2034 # TABLE[1] is used above
-    coproc TABLE { exec {lock}>&-; exec "$statebus" --instance "$instance" --user "${user:-root}" --cold services >/dev/null; }
+    coproc TABLE { exec {lock}>&-; exec "$statebus" --instance "$instance" --user "${user:-root}" "${cold[@]}" services >/dev/null; }
     local name
     for name in "${!svc_state[@]}"; do table_row "$name"; done
 }

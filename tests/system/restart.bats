@@ -74,6 +74,18 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
     [ "$(trivet status --json | jq -r .pid | tr '\n' ' ')" = "$before" ]
 }
 
+@test "kill -9 of the writer of the service table: the same rows, confirmed" {
+    said() { statebus dump service --json | jq -Sc 'del(.owner)'; }
+    writer() { statebus ls --json | jq -r 'select(.owner == "supervisor" and .liveness == "alive").pid'; }
+    before=$(said)
+    old=$(writer)
+    kill -9 "$old"
+    anew() { local pid; pid=$(writer) && [ -n "$pid" ] && [ "$pid" != "$old" ]; }
+    eventually 6 anew
+    same() { [ "$(said)" = "$before" ]; }
+    eventually 3 same
+}
+
 @test "after a restart of the controller new pairs find each other" {
     pid=$(pid_of controller)
     kill -9 "$pid"

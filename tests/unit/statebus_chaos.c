@@ -42,8 +42,8 @@
 #define CAPACITY 400 /* rows of mac, over all shards */
 #define HOT 4        /* keys that get half of all writes, and most lookups */
 #define BURST 1000   /* writes between two rests of 1 ms */
-#define STUCK_NS (UINT64_C(3) * SLOW * SB_SECOND)
-#define LATE_NS (UINT64_C(10) * SLOW * SB_SECOND)
+#define STUCK_NS (UINT64_C(10) * SLOW * SB_SECOND)
+#define LATE_NS (UINT64_C(20) * SLOW * SB_SECOND)
 #define TABLES (UINT64_C(1) << SB_T_mac | UINT64_C(1) << SB_T_host | UINT64_C(1) << SB_T_event)
 
 enum role { OWNER, SUBSCRIBER, READER };
