@@ -297,6 +297,6 @@ main(int argc, char **argv)
     if (!only || strcmp(only, "deltas") == 0)
         bench_deltas(quick ? 1000000 : 5000000, quick ? 1 : 3);
     if (!only || strcmp(only, "reread") == 0)
-        bench_reread(quick ? 200000 : 1000000);
+        bench_reread(quick ? 200000 : 1000000, quick ? 1 : 3);
     return 0;
 }

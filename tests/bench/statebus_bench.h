@@ -26,7 +26,7 @@ void socket_path(const char *name, char *ret, size_t size);
 
 /* statebus_bench_deltas.c: the owner's side; runs as `role` in processes of its own */
 void bench_deltas(uint64_t records, int rounds);
-void bench_reread(uint32_t rows);
+void bench_reread(uint32_t rows, int rounds);
 /* One of those processes. */
 int bench_role(const char *role, int board_fd, int lane);
 
