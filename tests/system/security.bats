@@ -99,6 +99,20 @@ installed() { # into a directory that other users reach
     [[ $output == *"--user nonsense: no such user"* ]]
 }
 
+@test "an instance of an earlier version, all of it root's and in one directory, goes on" {
+    up --user root
+    pid=$(pid_of controller)
+    kill -9 "$(cut -d' ' -f1 "$RUN/supervisor/pid")" # ours would miss its directory, theirs would not
+    rm "$RUN/supervisor" "$RUN/log" "$RUN.supervisor/user"
+    mv "$RUN.supervisor/log" "$RUN"
+    mv "$RUN.supervisor" "$RUN/supervisor"
+    trivet up
+    grep -q "controller: adopted, pid $pid" "$RUN/log/supervisor.log"
+    user_is controller trivet
+    tr '\0' ' ' <"/proc/$(pid_of controller)/cmdline" | grep -q -- "--listen $TRIVET_CONTROLLER"
+    grep -q 'start: .*, warm$' "$RUN/log/controller.log"
+}
+
 @test "a stranger's segment in the way is removed when it is dead, and named when it is in use" {
     segment=/dev/shm/trivet.$INSTANCE.controller
     as_nobody sh -c "umask 0; head -c 8192 /dev/urandom >$segment"
