@@ -56,9 +56,10 @@ other() {
     mkdir "$dir"
     cp -r "$ROOT/include" "$ROOT/statebus" "$dir"
     sed -i "$2" "$dir/include/trivet/statebus.h" "$dir/include/trivet/tables.def"
-    # shellcheck disable=SC2046 # words
-    cc -D_GNU_SOURCE -I"$dir/include" -I"$dir/statebus" $(pkg-config --cflags libczmq) "$dir"/statebus/{tables,names,segment,table,ring,owner,publisher,reader,mirror,subscriber}.c \
-        "$3" -o "$dir/program" -lczmq -lzmq -pthread
+    sources=$(tr '\n' ' ' <"$ROOT/statebus/CMakeLists.txt" | sed 's/.*add_library(statebus STATIC \([^)]*\)).*/\1/')
+    # shellcheck disable=SC2046,SC2086 # words
+    (cd "$dir/statebus" && cc -D_GNU_SOURCE -I"$dir/include" -I"$dir/statebus" $(pkg-config --cflags libczmq) $sources \
+        "$3" -o "$dir/program" -lczmq -lzmq -pthread)
 }
 
 @test "readers and owners of other builds refuse each other and name both versions" {
