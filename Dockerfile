@@ -2,7 +2,8 @@
 # One image for every service and for the switches of the tests; the command says which.
 #   docker build -t trivet .
 #   docker run trivet trivet-controller --listen tcp:0.0.0.0:6653
-# Services in separate containers share /dev/shm and /run/trivet by volumes (tests/docker shows how).
+# Services in separate containers share /dev/shm and /run/trivet by volumes (tests/docker shows how); the
+# first with :nocopy, else Docker gives it the mode of the image's directory, closed to user trivet.
 # Where no registry is in reach, env/docker/base-image makes the base image.
 
 FROM debian:bookworm-slim AS build

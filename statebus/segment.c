@@ -334,7 +334,9 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
     shm_unlink(new_name); /* left by an owner killed while it made one; we hold the lock */
     fd = shm_open(new_name, O_RDWR | O_CREAT | O_EXCL, mode);
     if (fd < 0)
-        return sb_fail(message, SB_ESYS, "cannot make segment %s: %s", new_name, strerror(errno));
+        return sb_fail(
+            message, SB_ESYS, "cannot make segment %s: %s%s", new_name, strerror(errno),
+            errno == EACCES ? "; " SHM_DIR " must have mode 1777 (a Docker volume: nocopy)" : "");
     sb_share(instance, fd, NULL);
     error = reserve(fd, name, map.size, message);
     if (error < 0)

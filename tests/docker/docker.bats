@@ -21,7 +21,7 @@ run_container() { # NAME DOCKER-OPTION... -- COMMAND...
     shift
     while [ "$1" != -- ]; do options+=("$1"); shift; done
     shift
-    docker run -d --name "$c" --label trivet-test -v trivet-test-shm:/dev/shm -v trivet-test-run:/run/trivet \
+    docker run -d --name "$c" --label trivet-test -v trivet-test-shm:/dev/shm:nocopy -v trivet-test-run:/run/trivet \
         "${options[@]}" trivet:test "$@" >/dev/null
 }
 
