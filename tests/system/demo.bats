@@ -17,6 +17,6 @@ setup() { export BATS_TEST_TIMEOUT=180; }
     grep -q '^ok .*no packet was seen as a duplicate' <<<"$output"
     grep -Eq '^ok .*no verdict is fail, [1-9][0-9]* pass' <<<"$output"
     [ ! -e /run/trivet/demo ]
-    ! ls /dev/shm/trivet.demo.* 2>/dev/null
+    not ls /dev/shm/trivet.demo.* 2>/dev/null
     [ "$(ovs-vsctl list-br | wc -l)" = "$before" ]
 }

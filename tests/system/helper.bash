@@ -25,6 +25,8 @@ tool() { # path of one of our programs
     return 1
 }
 
+not() { if "$@"; then return 1; fi; } # `! command` alone does not fail a test
+
 full_only() { [ -n "${TRIVET_FULL:-}" ] || skip "full tier (env/test --full)"; }
 
 # Nothing of an earlier run is left, neither processes nor state.

@@ -146,7 +146,7 @@ PY
     echo "$output"
     [ "$status" -eq 1 ]
     grep -q '^fail  *port-claim *pct-s2 in 2 .*decided pct-s2-h, left by pct-s2-x at .*10.77.0.1>10.77.0.2' <<<"$output"
-    ! grep -q '^fail  *port-claim *pct-s1' <<<"$output"
+    not grep -q '^fail  *port-claim *pct-s1' <<<"$output"
 }
 
 @test "a copy out of another port beside the right one: fail" {

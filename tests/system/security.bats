@@ -16,7 +16,6 @@ teardown() {
     rm -f /run/trivet-test-victim
 }
 
-not() { if "$@"; then return 1; fi; } # `! command` alone does not fail a test
 as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@" 3>&-; }
 as_member() { setpriv --reuid 65534 --regid 65534 --groups "$(id -g trivet)" "$@" 3>&-; }
 as_service() { setpriv --reuid trivet --regid trivet --init-groups "$@" 3>&-; }

@@ -188,7 +188,7 @@ supervisor b 15 running 5
 supervisor c 12 running 0' ]
     [ "$(statebus dump service --json | jq -r 'select(.service == "a").started_ns')" = "$started" ]
     eventually 8 marks_are 'a false b false'
-    ! statebus dump service | grep -q restored
+    not grep -q restored < <(statebus dump service)
 }
 
 @test "doctor tells of rows that no owner writes; the next owner drops them" {

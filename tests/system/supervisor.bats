@@ -370,7 +370,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     trivet wait
     trivet agents t-h1
     statebus doctor >"$BATS_TEST_TMPDIR/well"
-    ! grep -E '^(warn|fail) (switches|agent.*no interface|bridge t-)' "$BATS_TEST_TMPDIR/well"
+    not grep -E '^(warn|fail) (switches|agent.*no interface|bridge t-)' "$BATS_TEST_TMPDIR/well"
     topology clean
     eventually 5 eval 'statebus doctor | grep "^warn switches: no switch is connected, 4 gone:.* t-s4.*--cold"'
     statebus doctor | grep '^warn agent.t-h1: its network namespace has no interface but lo'
