@@ -113,6 +113,23 @@ int of_actions_print(struct of_printer *printer, const uint8_t *p, uint32_t size
 int of_instructions_print(struct of_printer *printer, const uint8_t *p, uint32_t size,
                           const uint8_t **at);
 
+/* ---- encode.c ------------------------------------------------------------------- */
+
+/* Room for a message of that size, its header written; NULL and the sticky error when there is
+ * none. Sizes that callers give may be anything: they come as `more`, so that no sum can wrap. */
+uint8_t *of_begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
+                  size_t more);
+/* The same for a multipart of OF1.3; the body of `size` bytes is to be written at what it returns.
+ */
+uint8_t *of_begin_multipart(struct of_buffer *b, uint8_t type, uint32_t xid, uint16_t multipart,
+                            uint16_t flags, size_t size);
+
+/* ---- group.c -------------------------------------------------------------------- */
+
+/* The entries of a GROUP_DESC reply, which lie in message m. */
+int of_print_groups(struct of_printer *printer, struct of_cursor body, const uint8_t *m,
+                    struct of_where *where);
+
 /* ---- print.c ----------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 3))) void of_say(struct of_printer *printer, const char *format,
@@ -122,6 +139,6 @@ void of_say_mac(struct of_printer *printer, const uint8_t mac[6]);
 
 of_print_function of_print_hello, of_print_error, of_print_echo, of_print_features_reply,
     of_print_config, of_print_packet_in, of_print_flow_removed, of_print_port_status,
-    of_print_packet_out, of_print_flow_mod, of_print_multipart, of_print_role;
+    of_print_packet_out, of_print_flow_mod, of_print_group_mod, of_print_multipart, of_print_role;
 
 #endif

@@ -7,11 +7,9 @@
  */
 #include "codec.h"
 
-/* Room for a message of that size, its header written; NULL and the sticky error when there is
- * none. Sizes that callers give may be anything: they come as `more`, so that no sum can wrap. */
-static uint8_t *
-begin_with(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
-           size_t more)
+uint8_t *
+of_begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
+         size_t more)
 {
     uint8_t *p = b->data + b->len;
     size_t size = fixed + more;
@@ -31,7 +29,7 @@ begin_with(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uin
 static uint8_t *
 begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t size)
 {
-    return begin_with(b, version, type, xid, size, 0);
+    return of_begin(b, version, type, xid, size, 0);
 }
 
 /* The same for messages that only OF1.3 has in this form. */
@@ -43,7 +41,7 @@ begin13(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32
         b->full = true;
         return NULL;
     }
-    return begin_with(b, version, type, xid, fixed, more);
+    return of_begin(b, version, type, xid, fixed, more);
 }
 
 static void
@@ -74,7 +72,7 @@ void
 of_put_error(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t type, uint16_t code,
              const void *data, size_t size)
 {
-    uint8_t *p = begin_with(b, version, OFPT13_ERROR, xid, 12, size);
+    uint8_t *p = of_begin(b, version, OFPT13_ERROR, xid, 12, size);
 
     if (!p)
         return;
@@ -87,7 +85,7 @@ void
 of_put_echo(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, const void *data,
             size_t size)
 {
-    uint8_t *p = begin_with(b, version, type, xid, OF_HEADER_SIZE, size);
+    uint8_t *p = of_begin(b, version, type, xid, OF_HEADER_SIZE, size);
 
     if (p)
         put_bytes(p + OF_HEADER_SIZE, data, size);
@@ -105,11 +103,11 @@ of_put_set_config(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t f
     of_store16(p + 10, miss_send_len);
 }
 
-static uint8_t *
-begin_multipart(struct of_buffer *b, uint8_t type, uint32_t xid, uint16_t multipart, uint16_t flags,
-                size_t size)
+uint8_t *
+of_begin_multipart(struct of_buffer *b, uint8_t type, uint32_t xid, uint16_t multipart,
+                   uint16_t flags, size_t size)
 {
-    uint8_t *p = begin_with(b, OF13, type, xid, 16, size);
+    uint8_t *p = of_begin(b, OF13, type, xid, 16, size);
 
     if (!p)
         return NULL;
@@ -126,7 +124,7 @@ of_put_multipart_request(struct of_buffer *b, uint8_t version, uint32_t xid, uin
     uint8_t *p;
 
     if (version == OF10) { /* no padding after the flags: 1.0.0 section 5.3.5, type 16 */
-        p = begin_with(b, version, 16, xid, 12, size);
+        p = of_begin(b, version, 16, xid, 12, size);
         if (!p)
             return;
         of_store16(p + 8, type);
@@ -134,7 +132,7 @@ of_put_multipart_request(struct of_buffer *b, uint8_t version, uint32_t xid, uin
         put_bytes(p + 12, body, size);
         return;
     }
-    p = begin_multipart(b, OFPT13_MULTIPART_REQUEST, xid, type, flags, size);
+    p = of_begin_multipart(b, OFPT13_MULTIPART_REQUEST, xid, type, flags, size);
     if (p)
         put_bytes(p, body, size);
 }
@@ -150,7 +148,7 @@ of_put_flow_stats_request(struct of_buffer *b, uint8_t version, uint32_t xid, ui
         b->full = true;
         return;
     }
-    p = begin_multipart(b, OFPT13_MULTIPART_REQUEST, xid, OFPMP_FLOW, 0, 40);
+    p = of_begin_multipart(b, OFPT13_MULTIPART_REQUEST, xid, OFPMP_FLOW, 0, 40);
     if (!p)
         return;
     of_store32(p, (uint32_t)OFPTT_ALL << 24);
@@ -316,8 +314,8 @@ void
 of_put_port_desc_reply(struct of_buffer *b, uint32_t xid, const struct of_port *ports, unsigned n,
                        uint16_t flags)
 {
-    uint8_t *p = begin_multipart(b, OFPT13_MULTIPART_REPLY, xid, OFPMP_PORT_DESC, flags,
-                                 (size_t)n * PORT_SIZE);
+    uint8_t *p = of_begin_multipart(b, OFPT13_MULTIPART_REPLY, xid, OFPMP_PORT_DESC, flags,
+                                    (size_t)n * PORT_SIZE);
 
     for (unsigned i = 0; p && i < n; i++)
         put_port(p + (size_t)i * PORT_SIZE, &ports[i]);
@@ -365,7 +363,7 @@ of_put_flow_stats_reply(struct of_buffer *b, uint32_t xid, uint16_t flags,
         }
         size += 48 + match + (flows[i].n_actions ? 8 + actions : 0);
     }
-    p = begin_multipart(b, OFPT13_MULTIPART_REPLY, xid, OFPMP_FLOW, flags, size);
+    p = of_begin_multipart(b, OFPT13_MULTIPART_REPLY, xid, OFPMP_FLOW, flags, size);
     for (unsigned i = 0; p && i < n; i++) {
         const struct of_flow_mod *flow = &flows[i];
         uint32_t instruction;

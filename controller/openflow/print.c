@@ -286,6 +286,8 @@ of_print_multipart(struct of_printer *printer, const uint8_t *m, struct of_where
     body = (struct of_cursor){part.body, part.body_size};
     if (reply && part.type == OFPMP_FLOW)
         return print_flows(printer, body, m, where);
+    if (reply && part.type == OFPMP_GROUP_DESC)
+        return of_print_groups(printer, body, m, where);
     if (reply && part.type == OFPMP_PORT_DESC) {
         while ((error = of_next_port(&body, &port)) > 0)
             say_port_desc(printer, &port);

@@ -185,6 +185,12 @@ enum of_flow_mod_command {
     OFPFC_DELETE,
     OFPFC_DELETE_STRICT
 };
+enum of_group_command { OFPGC_ADD, OFPGC_MODIFY, OFPGC_DELETE };
+enum of_group_type { OFPGT_ALL, OFPGT_SELECT, OFPGT_INDIRECT, OFPGT_FF };
+enum of_group_error { /* codes of GROUP_MOD_FAILED, section 7.4.4.7 */
+                      OFPGMFC_GROUP_EXISTS = 0,
+                      OFPGMFC_UNKNOWN_GROUP = 8,
+};
 enum of_flow_mod_flags { OFPFF_SEND_FLOW_REM = 1, OFPFF_CHECK_OVERLAP = 2, OFPFF_RESET_COUNTS = 4 };
 enum of_packet_in_reason { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL };
 enum of_flow_removed_reason {
@@ -214,6 +220,8 @@ enum of_multipart_type {
 #define OFPMPF_REQ_MORE 1
 #define OFPMPF_REPLY_MORE 1
 #define OFPG_ANY UINT32_C(0xffffffff)
+#define OFPG_MAX UINT32_C(0xffffff00)
+#define OFPG_ALL UINT32_C(0xfffffffc)
 #define OFPTT_ALL 0xff
 #define OFPCML_NO_BUFFER 0xffff
 #define OFPPC_PORT_DOWN 1
@@ -221,6 +229,7 @@ enum of_multipart_type {
 #define OFPVID_PRESENT 0x1000
 #define OFPET_HELLO_FAILED 0
 #define OFPHFC_INCOMPATIBLE 0
+#define OFPET_GROUP_MOD_FAILED 6
 
 /* ---- framing and printing --------------------------------------------------------- */
 
@@ -423,6 +432,30 @@ struct of_flow_mod {
 };
 int of_decode_flow_mod(const uint8_t *m, struct of_flow_mod *ret, struct of_where *where);
 
+/* A group as in GROUP_MOD, or as read back (GROUP_DESC; its command is OFPGC_ADD). Decoders have
+ * checked all buckets and their actions. */
+struct of_bucket {
+    uint16_t weight;                 /* SELECT; 0 in others */
+    uint32_t watch_port;             /* FF; OFPP_ANY in others */
+    uint32_t watch_group;            /* FF; OFPG_ANY in others */
+    const struct of_action *actions; /* put */
+    unsigned n_actions;
+    const uint8_t *raw_actions; /* decode: undecoded, for of_next_action() */
+    uint16_t raw_actions_size;
+};
+struct of_group_mod {
+    uint8_t command; /* enum of_group_command */
+    uint8_t type;    /* enum of_group_type, or what a switch invents */
+    uint32_t group;
+    const struct of_bucket *buckets; /* put */
+    unsigned n_buckets;
+    const uint8_t *raw_buckets; /* decode: undecoded, for of_next_bucket() */
+    uint16_t raw_buckets_size;
+};
+int of_decode_group_mod(const uint8_t *m, struct of_group_mod *ret, struct of_where *where);
+int of_next_group(struct of_cursor *body, struct of_group_mod *ret); /* OFPMP_GROUP_DESC */
+int of_next_bucket(struct of_cursor *buckets, struct of_bucket *ret);
+
 struct of_packet_out {
     uint32_t buffer_id, in_port;
     const uint8_t *actions;
@@ -462,6 +495,8 @@ void of_put_flow_stats_request(struct of_buffer *b, uint8_t version, uint32_t xi
                                uint64_t cookie_mask);
 void of_put_flow_mod(struct of_buffer *b, uint8_t version, uint32_t xid,
                      const struct of_flow_mod *mod);
+void of_put_group_mod(struct of_buffer *b, uint8_t version, uint32_t xid,
+                      const struct of_group_mod *mod);
 /* data is left out when buffer_id != OF_NO_BUFFER */
 void of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
                        uint32_t in_port, const struct of_action *actions, unsigned n_actions,
@@ -480,5 +515,7 @@ void of_put_flow_removed(struct of_buffer *b, uint8_t version, uint32_t xid,
                          const struct of_flow_removed *removed);
 void of_put_flow_stats_reply(struct of_buffer *b, uint32_t xid, uint16_t flags,
                              const struct of_flow_mod *flows, unsigned n);
+void of_put_group_desc_reply(struct of_buffer *b, uint32_t xid, uint16_t flags,
+                             const struct of_group_mod *groups, unsigned n);
 
 #endif

@@ -52,11 +52,12 @@ walk_body(const uint8_t *m, size_t size, const struct of_multipart *part)
     struct of_cursor c = {part->body, part->body_size};
     struct of_port port;
     struct of_flow flow;
+    struct of_group_mod group;
     struct of_action actions[1];
     uint32_t before;
     unsigned n;
 
-    /* whatever its type says, both walkers must bear it */
+    /* whatever its type says, all walkers must bear it */
     before = c.left;
     while (of_next_port(&c, &port) > 0) {
         PROMISE(c.left < before);
@@ -71,6 +72,45 @@ walk_body(const uint8_t *m, size_t size, const struct of_multipart *part)
         inside(m, size, flow.actions, flow.actions_size);
         walk_actions(flow.actions, flow.actions_size, actions, 1, &n);
     }
+    c = (struct of_cursor){part->body, part->body_size};
+    before = c.left;
+    while (of_next_group(&c, &group) > 0) {
+        struct of_cursor buckets = {group.raw_buckets, group.raw_buckets_size};
+        struct of_bucket bucket;
+        int error;
+
+        PROMISE(c.left < before);
+        before = c.left;
+        inside(m, size, group.raw_buckets, group.raw_buckets_size);
+        while ((error = of_next_bucket(&buckets, &bucket)) > 0)
+            PROMISE(walk_actions(bucket.raw_actions, bucket.raw_actions_size, actions, 1, &n) ==
+                    OF_OK);
+        PROMISE(error == OF_OK);
+    }
+}
+
+/* Encodes a group that was decoded, if it is not too large or strange. False: it is. */
+static bool
+put_group_again(struct of_buffer *b, const uint8_t *m, size_t size, const struct of_group_mod *mod)
+{
+    struct of_cursor c = {mod->raw_buckets, mod->raw_buckets_size};
+    struct of_action actions[16][4];
+    struct of_bucket buckets[16];
+    struct of_group_mod again = *mod;
+
+    while (again.n_buckets < 16 && of_next_bucket(&c, &buckets[again.n_buckets]) > 0) {
+        struct of_bucket *bucket = &buckets[again.n_buckets];
+
+        inside(m, size, bucket->raw_actions, bucket->raw_actions_size);
+        PROMISE(walk_actions(bucket->raw_actions, bucket->raw_actions_size,
+                             actions[again.n_buckets], 4, &bucket->n_actions) == OF_OK);
+        if (bucket->n_actions > 4)
+            return false;
+        bucket->actions = actions[again.n_buckets++];
+    }
+    again.buckets = buckets;
+    of_put_group_mod(b, OF13, 1, &again);
+    return c.left == 0 && !b->full;
 }
 
 static int
@@ -91,6 +131,7 @@ decode(const uint8_t *m, size_t size)
         struct of_port_status status;
         struct of_multipart part;
         struct of_flow_mod mod;
+        struct of_group_mod group;
         struct of_packet_out out;
     } u, v;
 
@@ -161,6 +202,17 @@ decode(const uint8_t *m, size_t size)
         PROMISE(memcmp(&v.mod.match, &u.mod.match, sizeof(struct of_match)) == 0);
         PROMISE(v.mod.cookie == u.mod.cookie && v.mod.priority == u.mod.priority &&
                 v.mod.buffer_id == u.mod.buffer_id && v.mod.flags == u.mod.flags);
+        break;
+    case OFPT13_GROUP_MOD:
+        error = of_decode_group_mod(m, &u.group, &where);
+        if (error)
+            break;
+        inside(m, size, u.group.raw_buckets, u.group.raw_buckets_size);
+        if (!put_group_again(&b, m, size, &u.group))
+            break;
+        PROMISE(of_decode_group_mod(again, &v.group, NULL) == OF_OK);
+        PROMISE(v.group.command == u.group.command && v.group.type == u.group.type &&
+                v.group.group == u.group.group);
         break;
     case 16: /* STATS_REQUEST and STATS_REPLY of 1.0 */
     case 17:

@@ -442,6 +442,67 @@ flow_stats_round_trip(void **state)
     assert_int_equal(of_get64(part.body + 24), 0xffff);
 }
 
+static void
+groups_round_trip(void **state)
+{
+    const struct of_action one[] = {{.type = OF_A_OUTPUT, .port = 9}},
+                           two[] = {{.type = OF_A_SET_ETH_DST, .mac = {2, 0, 0, 0, 0, 1}},
+                                    {.type = OF_A_OUTPUT, .port = OFPP_IN_PORT}};
+    const struct of_bucket buckets[] = {
+        {.weight = 50, .watch_port = 3, .watch_group = 7, .actions = one, .n_actions = 1},
+        {.watch_port = OFPP_ANY, .watch_group = OFPG_ANY, .actions = two, .n_actions = 2},
+        {.watch_port = OFPP_ANY, .watch_group = OFPG_ANY},
+    };
+    struct of_group_mod mods[4], back;
+    struct of_multipart part;
+    struct of_cursor c, list;
+    struct of_bucket bucket;
+    struct of_action action;
+    struct of_buffer b;
+
+    (void)state;
+    for (uint8_t i = 0; i < 4; i++) {
+        mods[i] = (struct of_group_mod){
+            .command = i % 3, .type = i, .group = OFPG_MAX - i, .buckets = buckets, .n_buckets = i};
+        b = fresh(4096);
+        of_put_group_mod(&b, OF13, i, &mods[i]);
+        assert_int_equal(of_decode_group_mod(message(&b, OFPT13_GROUP_MOD, i), &back, NULL), OF_OK);
+        assert_int_equal(back.command, i % 3);
+        assert_int_equal(back.type, i);
+        assert_int_equal(back.group, OFPG_MAX - i);
+    }
+    b = fresh(4096);
+    of_put_group_desc_reply(&b, 9, OFPMPF_REPLY_MORE, mods, 4);
+    assert_int_equal(of_decode_multipart(message(&b, OFPT13_MULTIPART_REPLY, 9), &part, NULL),
+                     OF_OK);
+    assert_int_equal(part.type, OFPMP_GROUP_DESC);
+    assert_int_equal(part.flags, OFPMPF_REPLY_MORE);
+    c = (struct of_cursor){part.body, part.body_size};
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(of_next_group(&c, &back), 1);
+        assert_int_equal(back.type, i);
+        assert_int_equal(back.group, OFPG_MAX - i);
+        list = (struct of_cursor){back.raw_buckets, back.raw_buckets_size};
+        for (unsigned j = 0; j < i; j++) {
+            struct of_cursor actions;
+
+            assert_int_equal(of_next_bucket(&list, &bucket), 1);
+            assert_int_equal(bucket.weight, buckets[j].weight);
+            assert_int_equal(bucket.watch_port, buckets[j].watch_port);
+            assert_int_equal(bucket.watch_group, buckets[j].watch_group);
+            actions = (struct of_cursor){bucket.raw_actions, bucket.raw_actions_size};
+            for (unsigned k = 0; k < buckets[j].n_actions; k++) {
+                assert_int_equal(of_next_action(&actions, &action), 1);
+                assert_int_equal(action.type, buckets[j].actions[k].type);
+                assert_int_equal(action.port, buckets[j].actions[k].port);
+            }
+            assert_int_equal(of_next_action(&actions, &action), 0);
+        }
+        assert_int_equal(of_next_bucket(&list, &bucket), 0);
+    }
+    assert_int_equal(of_next_group(&c, &back), 0);
+}
+
 /* At each size of buffer too small: nothing is written, the error sticks, what was there stays. */
 static void
 builder_keeps_whole_messages(void **state)
@@ -499,6 +560,17 @@ builder_refuses_what_it_cannot_say(void **state)
     mod.match.fields = 0;
     of_put_flow_mod(&b, 0x05, 1, &mod);
     assert_true(b.full && b.len == 0);
+    for (unsigned i = 0; i < 3; i++) { /* another version, such an action, too many of them */
+        const struct of_bucket bucket = {.actions = i == 1 ? &other : &output, .n_actions = 1};
+        static struct of_bucket many[4096];
+        struct of_group_mod group = {.buckets = i == 2 ? many : &bucket,
+                                     .n_buckets = i == 2 ? 4096 : 1};
+
+        b = fresh(sizeof(bytes));
+        of_put_group_mod(&b, i == 0 ? OF10 : OF13, 1, &group);
+        assert_true(b.full && b.len == 0);
+    }
+    b = fresh(sizeof(bytes));
     /* the largest message, and one byte more */
     b = fresh(sizeof(bytes));
     of_put_packet_out(&b, OF13, 1, OF_NO_BUFFER, 1, &output, 1, payload, OF_MESSAGE_MAX - 40);
@@ -600,6 +672,26 @@ static const struct vector vectors[] = {
      "040e0040 00000001" FIXED("00") "0001 0004 00000000 0002 0008 00000000", OF_ELENGTH},
     {"flow_removed with a match beyond the end",
      "040b0038 00000001" ZERO16 ZERO16 ZERO16 ZERO16 ZERO16 "0001 0010 00000000", OF_ELENGTH},
+    {"group_mod of 15 bytes", "040f000f 00000001 0000 0000 000000", OF_ESHORT},
+    {"group_mod without buckets", "040f0010 00000001 0000 0000 00000001", OF_OK},
+    {"group_mod with command 3", "040f0010 00000001 0003 0000 00000001", OF_EVALUE},
+    {"group_mod with a bucket of length 0",
+     "040f0020 00000001 0000 0000 00000001 0000 0000 ffffffff ffffffff 00000000", OF_ELENGTH},
+    {"group_mod with a bucket of length 8",
+     "040f0020 00000001 0000 0000 00000001 0008 0000 ffffffff ffffffff 00000000", OF_ELENGTH},
+    {"group_mod with a bucket of length 17",
+     "040f0028 00000001 0000 0000 00000001 0011 0000 ffffffff ffffffff 00000000" ZERO16,
+     OF_ELENGTH},
+    {"group_mod with a bucket beyond the end",
+     "040f0020 00000001 0000 0000 00000001 0018 0000 ffffffff ffffffff 00000000", OF_ELENGTH},
+    {"group_mod with half a bucket", "040f0018 00000001 0000 0000 00000001 0010 0000 ffffffff",
+     OF_ESHORT},
+    {"group_mod with an action of length 0",
+     "040f0028 00000001 0000 0000 00000001 0018 0000 ffffffff ffffffff 00000000 0016 0000 00000001",
+     OF_ELENGTH},
+    {"group_mod with an action beyond its bucket",
+     "040f0028 00000001 0000 0000 00000001 0018 0000 ffffffff ffffffff 00000000 0000 0010 00000001",
+     OF_ELENGTH},
     {"multipart without body", "0413000f 00000001 000d 0000 000000", OF_ESHORT},
 };
 
@@ -701,6 +793,7 @@ hostile_lists(void **state)
 {
     uint8_t entry[56] = {0, 56, [48] = 0, 1, 0, 4};
     struct of_cursor c = {entry, sizeof(entry)};
+    struct of_group_mod group;
     struct of_flow flow;
     struct of_port one;
     static const uint16_t lies[] = {0, 1, 55, 57, 0xffff};
@@ -717,6 +810,27 @@ hostile_lists(void **state)
     assert_int_equal(of_next_flow(&c, &flow), OF_ESHORT);
     c = (struct of_cursor){entry, 55};
     assert_int_equal(of_next_port(&c, &one), OF_ESHORT);
+
+    memset(entry, 0, sizeof(entry)); /* a group with one bucket */
+    entry[1] = 24;
+    entry[9] = 16;
+    c = (struct of_cursor){entry, 24};
+    assert_int_equal(of_next_group(&c, &group), 1);
+    assert_int_equal(c.left, 0);
+    for (uint8_t i = 0; i < 32; i++) { /* no other length of the bucket, or of the entry */
+        entry[9] = i;
+        c = (struct of_cursor){entry, 24};
+        if (i != 16)
+            assert_int_equal(of_next_group(&c, &group), OF_ELENGTH);
+        entry[9] = 16;
+        entry[1] = i;
+        c = (struct of_cursor){entry, 24};
+        if (i != 24 && i != 8) /* 8: without buckets */
+            assert_true(of_next_group(&c, &group) < 0);
+        entry[1] = 24;
+    }
+    c = (struct of_cursor){entry, 7};
+    assert_int_equal(of_next_group(&c, &group), OF_ESHORT);
 }
 
 static void
@@ -743,6 +857,7 @@ main(void)
         cmocka_unit_test(handshake_round_trip),
         cmocka_unit_test(ports_round_trip),
         cmocka_unit_test(flow_stats_round_trip),
+        cmocka_unit_test(groups_round_trip),
         cmocka_unit_test(builder_keeps_whole_messages),
         cmocka_unit_test(builder_refuses_what_it_cannot_say),
         cmocka_unit_test(hostile_messages),

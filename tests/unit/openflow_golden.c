@@ -113,15 +113,29 @@ prints_as_ovs_does(void **state)
     }
 }
 
+static bool
+ends_bucket(const uint8_t *p, uint32_t n)
+{
+    uint32_t at = 0;
+
+    while (at < n)
+        at += of_get16(p + at);
+    return at == n;
+}
+
 /* What remains of a message whose length field was cut to n and that stays valid: its tail is free
  * text, or a list that may end there. */
 static bool
 may_end_at(const struct golden *g, uint32_t n)
 {
     static const bool free_tail[256] = {
-        [OFPT13_ERROR] = true,        [OFPT13_ECHO_REQUEST] = true,      [OFPT13_ECHO_REPLY] = true,
-        [OFPT13_EXPERIMENTER] = true, [OFPT13_PACKET_IN] = true,         [OFPT13_PACKET_OUT] = true,
-        [OFPT13_GROUP_MOD] = true,    [OFPT13_MULTIPART_REQUEST] = true,
+        [OFPT13_ERROR] = true,
+        [OFPT13_ECHO_REQUEST] = true,
+        [OFPT13_ECHO_REPLY] = true,
+        [OFPT13_EXPERIMENTER] = true,
+        [OFPT13_PACKET_IN] = true,
+        [OFPT13_PACKET_OUT] = true,
+        [OFPT13_MULTIPART_REQUEST] = true,
     };
     const uint8_t *m = g->bytes;
 
@@ -129,6 +143,8 @@ may_end_at(const struct golden *g, uint32_t n)
         return true;
     if (m[1] == OFPT13_HELLO)
         return n == 8;
+    if (m[1] == OFPT13_GROUP_MOD) /* behind any bucket */
+        return n == 16 || (n > 16 && ends_bucket(m + 16, n - 16));
     if (m[1] == OFPT13_FLOW_MOD) /* without instructions */
         return n == 48 + ((of_get16(m + 50) + 7u) & ~7u);
     return m[1] == OFPT13_MULTIPART_REPLY; /* openflow_all() does not say where a list ended */
@@ -238,6 +254,49 @@ encodes_as_ovs_does(void **state)
             mod.n_actions++;
         mod.actions = actions;
         of_put_flow_mod(&b, OF13, of_get32(g->bytes + 4), &mod);
+        same_bytes(g, &b);
+    }
+}
+
+/* A group as ovs-ofctl adds it and as the switch lists it. */
+static void
+encodes_groups_as_ovs_does(void **state)
+{
+    static const char *const names[] = {"GROUP_MOD (OF1.3)", "GROUP_DESC ["};
+    struct goldens *all = *state;
+    uint8_t bytes[1024];
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct of_buffer b = {bytes, sizeof(bytes), 0, false};
+        const struct golden *g = find(all, names[i]);
+        struct of_action actions[8][4];
+        struct of_bucket buckets[8];
+        struct of_group_mod group;
+        struct of_cursor c;
+
+        if (i == 0) {
+            assert_int_equal(of_decode_group_mod(g->bytes, &group, NULL), OF_OK);
+        } else {
+            c = (struct of_cursor){g->bytes + 16, (uint32_t)g->size - 16};
+            assert_int_equal(of_next_group(&c, &group), 1);
+            assert_int_equal(c.left, 0);
+        }
+        c = (struct of_cursor){group.raw_buckets, group.raw_buckets_size};
+        while (group.n_buckets < 8 && of_next_bucket(&c, &buckets[group.n_buckets]) > 0) {
+            struct of_bucket *bucket = &buckets[group.n_buckets];
+            struct of_cursor list = {bucket->raw_actions, bucket->raw_actions_size};
+
+            bucket->actions = actions[group.n_buckets++];
+            while (bucket->n_actions < 4 &&
+                   of_next_action(&list, &actions[group.n_buckets - 1][bucket->n_actions]) > 0)
+                bucket->n_actions++;
+        }
+        group.buckets = buckets;
+        assert_int_equal(group.n_buckets, 2);
+        if (i == 0)
+            of_put_group_mod(&b, OF13, of_get32(g->bytes + 4), &group);
+        else
+            of_put_group_desc_reply(&b, of_get32(g->bytes + 4), 0, &group, 1);
         same_bytes(g, &b);
     }
 }
@@ -400,6 +459,7 @@ main(void)
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(each_byte_changed),
         cmocka_unit_test(encodes_as_ovs_does),
+        cmocka_unit_test(encodes_groups_as_ovs_does),
         cmocka_unit_test(encodes_actions_as_ovs_does),
         cmocka_unit_test(encodes_other_types_as_ovs_does),
         cmocka_unit_test(files_of_the_fuzzer),
