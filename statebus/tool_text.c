@@ -206,6 +206,7 @@ text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
         [SB_T_flow] = "dpid in_port=in eth_src eth_dst ip_src ip_dst ip_proto=proto l4_src l4_dst "
                       "output=out group state priority=prio policy eth_type vlan "
                       "idle_timeout=idle hard_timeout=hard cookie",
+        [SB_T_group] = "dpid group type buckets user state t_sent=sent t_barrier=barrier n_buckets",
         [SB_T_decision] = "t dpid kind in_port=in output=out eth_dst eth_src policy ip_dst ip_src "
                           "eth_type",
         [SB_T_agent] = "name self alive ip ip6 mac probe_port=port interval_ns=interval "
