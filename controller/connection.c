@@ -106,6 +106,8 @@ ctl_conn_discard(struct ctl_conn *conn)
     free(conn->out);
     free(conn->ports);
     free(conn->unconfirmed);
+    free(conn->found);
+    ctl_multicast_free(conn);
     free(conn);
 }
 
@@ -498,6 +500,7 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
             break;
         log_refusal(conn, &refusal);
         ctl_flow_refused(conn, &refusal);
+        ctl_multicast_error(conn, &refusal);
         break;
     }
     case OFPT13_FEATURES_REPLY:
@@ -538,6 +541,8 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
     case OFPT13_BARRIER_REPLY:
         if (conn->state == CTL_BARRIER && h->xid == conn->setup_barrier_xid)
             ctl_handshake_barrier(conn);
+        else if (h->xid == conn->multicast.barrier_xid && h->xid != OF_XID_NONE)
+            ctl_multicast_confirmed(conn);
         else
             ctl_flow_barrier_reply(conn, h->xid);
         break;
@@ -694,6 +699,7 @@ ctl_conn_timers(struct ctl_conn *conn)
         return;
     }
     ctl_flow_timers(conn);
+    ctl_multicast_timers(conn);
     if (conn->rr_loaded && now - conn->reported_ns > SB_SECOND)
         ctl_conn_report(conn);
     if (conn->echo_sent_ns != 0 && now - conn->echo_sent_ns > CTL_DEAD_NS) {

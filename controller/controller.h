@@ -35,6 +35,10 @@ struct ctl_topology;
 /* Slot numbers of the rules every switch gets; no row of `flow` has them. */
 #define CTL_COOKIE_TABLE_MISS (CTL_COOKIE_TAG << 48 | UINT64_C(0xffffffff))
 #define CTL_COOKIE_DISCOVERY (CTL_COOKIE_TAG << 48 | UINT64_C(0xfffffffe))
+#define CTL_COOKIE_MULTICAST (CTL_COOKIE_TAG << 48 | UINT64_C(0xfffffffd))
+/* Groups have no cookie: the upper half of the ids of ours is the same tag. */
+#define CTL_GROUP_TAG UINT32_C(0x7472)
+#define CTL_GROUP_MULTICAST (CTL_GROUP_TAG << 16 | 1)
 
 /* ---- mail contents ---------------------------------------------------------- */
 
@@ -55,6 +59,7 @@ struct ctl_mail_host {
     uint16_t vlan;
     bool gone;  /* to workers: forget it */
     bool flush; /* to workers: its flows lead to an old attachment, delete them */
+    bool clash; /* to workers: its multicast came back in elsewhere; see multicast.c */
     uint64_t dpid;
     uint32_t port;
     uint8_t ip[16]; /* IPv4 (mapped) or IPv6; all zero unknown */
@@ -66,7 +71,23 @@ struct ctl_mail_switch {
     uint8_t version;
     uint16_t worker;
     uint32_t n_ports;
-    struct of_port ports[];
+    uint32_t n_multicast;   /* ports that multicast may leave or enter by, as read back */
+    struct of_port ports[]; /* then their numbers, uint32_t */
+};
+
+/* To a worker: how a switch shall take part in the multicast tree. Its number comes back in
+ * ctl_mail_multicast_done when the switch has confirmed. */
+struct ctl_mail_multicast {
+    uint32_t number, n_ports;
+    struct ctl_multicast_port {
+        uint32_t port;
+        bool link; /* of the tree; else an edge port */
+    } ports[];     /* sorted by port; none: no group, no rules */
+};
+
+struct ctl_mail_multicast_done {
+    uint32_t number;
+    bool refused; /* it has no groups, or no room for ours */
 };
 
 struct ctl_mail_stats {
@@ -143,6 +164,8 @@ struct ctl_host {
     uint32_t port;
     uint64_t dpid;
     uint64_t reported_ns; /* when the main thread was last told */
+    uint64_t since_ns;    /* when it was set to this place */
+    uint64_t clash_ns;    /* when its multicast last came back in elsewhere */
     uint8_t ip[16], ip6[16];
 };
 
@@ -166,8 +189,8 @@ struct ctl_worker {
     int epoll;
     struct ctl_mailbox mailbox;
 
-    struct sb_table *mac, *flow, *decision; /* borrowed: this worker's shards */
-    struct ctl_net *net;                    /* shared: released when replaced */
+    struct sb_table *mac, *flow, *group, *decision; /* borrowed: this worker's shards */
+    struct ctl_net *net;                            /* shared: released when replaced */
 
     struct ctl_conn *conns;    /* list of all connections */
     struct ctl_conn **by_dpid; /* owned: open-addressed, power of two */
@@ -224,6 +247,38 @@ enum ctl_conn_state {
     CTL_CLOSED, /* waits to be freed */
 };
 
+/* The rules every switch has. They have no rows. */
+enum ctl_basic_rule { CTL_TABLE_MISS, CTL_DISCOVERY, CTL_N_BASIC };
+
+/* What the switch holds at the place (table, priority, match) of a rule of ours without a row. */
+enum ctl_place {
+    CTL_PLACE_EMPTY,
+    CTL_PLACE_OURS,    /* as it should be */
+    CTL_PLACE_CHANGED, /* ours once, not as it should be: an ADD replaces it */
+    CTL_PLACE_FOREIGN, /* not ours, to be left alone */
+};
+
+/* Ways a switch is part of the multicast tree, as read back and sent: multicast.c. */
+struct ctl_multicast {
+    bool has_group;            /* the switch has it */
+    bool strange;              /* with other buckets than one output each */
+    bool refused;              /* it has no groups, or none for us */
+    uint8_t guards[2];         /* enum ctl_place, of the rules that keep broadcast out */
+    uint8_t repairs;           /* of one order: what the switch lost was sent again */
+    uint32_t n_ports, n_links; /* of the lists below */
+    uint32_t *ports;           /* owned: where the group sends to */
+    struct ctl_link_rule {
+        uint32_t port;
+        uint8_t place;      /* enum ctl_place */
+    } * links;              /* owned: rules for what comes in by a link */
+    struct ctl_mail *order; /* owned: the last */
+    bool waits;             /* it was not sent for lack of room */
+    uint32_t first_xid;     /* of the last messages for it */
+    uint32_t barrier_xid;   /* whose reply confirms it; 0: none awaited */
+};
+
+struct ctl_read_back;
+
 struct ctl_barrier {
     uint64_t sent_ns, sent_mono_ns;
     uint32_t xid;
@@ -258,10 +313,13 @@ struct ctl_conn {
     struct of_features features;
     struct of_port *ports; /* owned: from the port description, until handed to the main thread */
     uint32_t n_ports;
-    uint32_t setup_ports_xid, setup_flows_xid, setup_barrier_xid; /* 0: answered or given up */
-    uint32_t setup_parts;                                         /* of lists, received */
-    bool has_table_miss, has_discovery;                           /* read back from the switch */
-    bool flows_read; /* the switch answered the read-back completely */
+    uint32_t setup_ports_xid, setup_groups_xid, setup_flows_xid,
+        setup_barrier_xid;       /* 0: answered or given up */
+    uint32_t setup_parts;        /* of lists, received */
+    bool flows_read;             /* the switch listed its flows completely */
+    uint8_t basic[CTL_N_BASIC];  /* enum ctl_place, as read back */
+    struct ctl_read_back *found; /* owned: until the read-back is done */
+    struct ctl_multicast multicast;
 
     const struct ctl_net_switch *sw; /* in worker->net; NULL: not in it yet */
     int32_t sw_index;
@@ -332,8 +390,6 @@ void ctl_handshake_proceed(struct ctl_conn *conn);
  * buffer_id: the buffered packet the flow-mod releases, or OF_NO_BUFFER. */
 bool ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                       uint64_t hash, int64_t slot, uint32_t buffer_id);
-/* Rows of a switch that connects are hearsay until it has been asked. */
-void ctl_flow_doubt(struct ctl_conn *conn);
 /* Barriers that were never answered are given up. */
 void ctl_flow_timers(struct ctl_conn *conn);
 /* At the end of a turn: one barrier for all flow-mods since the last. */
@@ -342,9 +398,12 @@ void ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid);
 void ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed);
 /* A flow-mod was refused. */
 void ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error);
-/* Read-back at connect: one flow the switch holds; and the end of the list. */
-void ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow);
-void ctl_flow_read_back_end(struct ctl_conn *conn);
+/* Slot of the row with this match, or SB_ENONE. Rows are found by match, because slots change when
+ * a restart has other capacities, so that a cookie alone would not do. */
+int64_t ctl_flow_find(const struct ctl_conn *conn, const struct of_match *match, uint16_t priority,
+                      uint8_t table_id);
+/* Sends the rule of a row that stands: OFPFC_ADD or OFPFC_MODIFY_STRICT. */
+bool ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command);
 /* The first snapshot after it connected: rules that lead to nowhere since then go. */
 void ctl_flow_delete_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net_port *port));
 /* Delete all our rules that lead out of a port (and, by mail to all workers, the other rules of
@@ -353,9 +412,51 @@ void ctl_flow_delete_void(struct ctl_conn *conn, bool (*carries)(const struct ct
 void ctl_flow_delete_paths(struct ctl_worker *worker, const uint64_t *paths, size_t n);
 void ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port);
 void ctl_flow_delete_mac(struct ctl_worker *worker, const uint8_t *mac);
+/* Delete the rule of the row in this slot, which stands. */
+void ctl_flow_delete(struct ctl_worker *worker, int64_t slot);
 /* One record in the ring `decision`. */
 void ctl_decision(struct ctl_worker *worker, uint64_t dpid, enum sb_decision_kind kind,
                   enum sb_policy policy, uint32_t in_port, uint32_t output, uint64_t cookie,
                   const struct ctl_frame *frame);
+
+/* ---- reconcile.c: what a switch that connects holds, against what was decided ------------ */
+
+/* Rows of a switch that connects are hearsay until it has been asked. */
+void ctl_reconcile_begin(struct ctl_conn *conn);
+/* One group, one flow it holds; the end of the lists. */
+void ctl_reconcile_group(struct ctl_conn *conn, const struct of_group_mod *group);
+void ctl_reconcile_flow(struct ctl_conn *conn, const struct of_flow *flow);
+void ctl_reconcile_end(struct ctl_conn *conn);
+/* Sends those of the rules every switch has that are not there. */
+void ctl_reconcile_basic(struct ctl_conn *conn);
+/* Does a flow do this one action and nothing else? */
+bool ctl_flow_does(const struct of_flow *flow, const struct of_action *only);
+/* What a flow at the place of a permanent rule is. */
+enum ctl_place ctl_flow_place(const struct of_flow *flow, uint64_t cookie,
+                              const struct of_action *only);
+
+/* ---- multicast.c: a switch's part in the multicast tree ---------------------------------- */
+
+/* Read back: its group; is this flow one of its rules? */
+void ctl_multicast_found(struct ctl_conn *conn, const struct of_group_mod *group);
+bool ctl_multicast_found_rule(struct ctl_conn *conn, const struct of_flow *flow);
+/* Ports that multicast may leave or enter by: at most max into ret, the number. */
+uint32_t ctl_multicast_ports(const struct ctl_conn *conn, uint32_t *ret, uint32_t max);
+/* The policy has no multicast: what was found goes. */
+void ctl_multicast_stale(struct ctl_conn *conn);
+/* An order of the main thread (which it takes over), and again if there was no room. */
+void ctl_multicast_order(struct ctl_conn *conn, struct ctl_mail *order);
+void ctl_multicast_timers(struct ctl_conn *conn);
+void ctl_multicast_confirmed(struct ctl_conn *conn);
+/* A request was refused: is what it says about our group? */
+void ctl_multicast_error(struct ctl_conn *conn, const struct of_error_msg *error);
+void ctl_multicast_free(struct ctl_conn *conn);
+/* A frame to a group address came in at an edge port. False: it is a copy of one that came before,
+ * to be dropped. */
+bool ctl_multicast_fresh(struct ctl_worker *worker, const struct ctl_packet *packet);
+/* ... and may the next ones go by the data plane? Then a rule for them is sent. */
+void ctl_multicast_install(struct ctl_worker *worker, const struct ctl_packet *packet);
+/* Its multicast came back in elsewhere. */
+void ctl_multicast_clash(struct ctl_worker *worker, const uint8_t *mac);
 
 #endif

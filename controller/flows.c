@@ -107,19 +107,16 @@ match_of_row(const struct sb_flow *row, struct of_match *ret)
     }
 }
 
-/* The row of a flow the switch speaks of, found by its match: slots change when a restart has other
- * capacities, so a cookie alone would not do. NULL: none with this match and cookie. */
-static const struct sb_flow *
-row_of_match(struct ctl_conn *conn, const struct of_match *match, uint16_t priority,
-             uint8_t table_id, uint64_t cookie, int64_t *ret_slot)
+int64_t
+ctl_flow_find(const struct ctl_conn *conn, const struct of_match *match, uint16_t priority,
+              uint8_t table_id)
 {
     static const uint32_t known =
         OF_M_IN_PORT | OF_M_ETH_SRC | OF_M_ETH_DST | OF_M_ETH_TYPE | OF_M_IPV4_SRC | OF_M_IPV4_DST;
     struct sb_flow key = {.dpid = conn->features.dpid, .priority = priority, .table_id = table_id};
-    const struct sb_flow *row;
 
     if (match->masked != 0 || (match->fields & ~known) != 0)
-        return NULL;
+        return SB_ENONE;
     if (match->fields & OF_M_IN_PORT) {
         key.fields |= SB_MATCH_IN_PORT;
         key.in_port = match->in_port;
@@ -144,21 +141,7 @@ row_of_match(struct ctl_conn *conn, const struct of_match *match, uint16_t prior
         key.fields |= SB_MATCH_IP_DST;
         map_ipv4(key.ip_dst, match->ipv4_dst);
     }
-    *ret_slot = sb_find(conn->worker->flow, &key);
-    row = sb_peek(conn->worker->flow, *ret_slot);
-    return row != NULL && row->cookie == cookie ? row : NULL;
-}
-
-/* Do the actions of a flow read back do what the row says: one output to its port? */
-static bool
-same_output(const struct sb_flow *row, const struct of_flow *flow)
-{
-    struct of_cursor actions = {.p = flow->actions, .left = flow->actions_size};
-    struct of_action action;
-
-    return !flow->other_instructions && of_next_action(&actions, &action) == 1 &&
-           action.type == OF_A_OUTPUT && action.port == row->output &&
-           of_next_action(&actions, &action) == 0;
+    return sb_find(conn->worker->flow, &key);
 }
 
 /* ---- sending -------------------------------------------------------------------------- */
@@ -166,14 +149,16 @@ same_output(const struct sb_flow *row, const struct of_flow *flow)
 static bool
 send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint32_t buffer_id)
 {
-    struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
+    struct of_action output = {.type = row->group != 0 ? OF_A_GROUP : OF_A_OUTPUT,
+                               .port = row->output,
+                               .group = row->group};
     struct of_flow_mod mod;
     struct of_buffer b;
 
     if (!ctl_conn_room(conn, FLOW_MOD_MAX, &b))
         return false;
     mod.cookie = row->cookie;
-    mod.cookie_mask = 0;
+    mod.cookie_mask = UINT64_MAX; /* what is changed or deleted is ours; an ADD ignores it */
     mod.table_id = row->table_id;
     mod.command = command;
     mod.idle_s = row->idle_s;
@@ -184,7 +169,7 @@ send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint
     mod.out_port = OFPP_ANY;
     mod.out_group = OFPG_ANY;
     mod.actions = &output;
-    mod.n_actions = command == OFPFC_ADD ? 1 : 0;
+    mod.n_actions = command == OFPFC_DELETE_STRICT ? 0 : 1;
     match_of_row(row, &mod.match);
     of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
     ctl_conn_wrote(conn, &b);
@@ -340,14 +325,13 @@ ctl_flow_timers(struct ctl_conn *conn)
 void
 ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
 {
-    int64_t slot;
-    const struct sb_flow *row = row_of_match(conn, &removed->match, removed->priority,
-                                             removed->table_id, removed->cookie, &slot);
-
+    int64_t slot = ctl_flow_find(conn, &removed->match, removed->priority, removed->table_id);
+    const struct sb_flow *row = sb_peek(conn->worker->flow, slot);
     uint64_t age = removed->duration_s * SB_SECOND + removed->duration_ns;
 
     /* A rule that was sent again after this one ended is not the one that ended: its age tells. */
-    if (row == NULL || row->sent_ns > conn->worker->now_ns - age + CLOCK_SLACK_NS)
+    if (row == NULL || row->cookie != removed->cookie ||
+        row->sent_ns > conn->worker->now_ns - age + CLOCK_SLACK_NS)
         return;
     sb_remove(conn->worker->flow, slot);
 }
@@ -379,133 +363,22 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error)
                      error->code);
 }
 
-/* ---- read-back --------------------------------------------------------------------------------
+/* ---- for reconcile.c ---------------------------------------------------------------------------
  */
 
-static void
-delete_strict(struct ctl_conn *conn, const struct of_flow *flow)
+bool
+ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
 {
-    struct of_flow_mod mod = {
-        .cookie = flow->cookie,
-        .cookie_mask = UINT64_MAX,
-        .table_id = flow->table_id,
-        .command = OFPFC_DELETE_STRICT,
-        .priority = flow->priority,
-        .buffer_id = OF_NO_BUFFER,
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .match = flow->match,
-    };
-    struct of_buffer b;
+    struct sb_flow row = *(const struct sb_flow *)sb_peek(conn->worker->flow, slot);
 
-    if (!ctl_conn_room(conn, 1024, &b))
-        return;
-    of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
-    ctl_conn_wrote(conn, &b);
-}
-
-static bool
-to_controller(const struct of_flow *flow)
-{
-    struct sb_flow row = {.output = OFPP_CONTROLLER};
-
-    return flow->idle_s == 0 && flow->hard_s == 0 && same_output(&row, flow);
-}
-
-void
-ctl_flow_read_back(struct ctl_conn *conn, const struct of_flow *flow)
-{
-    const struct sb_flow *row;
-    int64_t slot;
-
-    if (flow->cookie >> 48 != CTL_COOKIE_TAG)
-        return; /* not ours, whatever the switch thinks of our mask */
-    if (flow->cookie == CTL_COOKIE_TABLE_MISS && flow->priority == 0 && flow->match.fields == 0 &&
-        to_controller(flow)) {
-        conn->has_table_miss = true;
-        return;
-    }
-    if (flow->cookie == CTL_COOKIE_DISCOVERY && flow->priority == UINT16_MAX &&
-        flow->match.fields == OF_M_ETH_TYPE && flow->match.eth_type == CTL_ETH_LLDP &&
-        to_controller(flow)) {
-        conn->has_discovery = true;
-        return;
-    }
-    row = row_of_match(conn, &flow->match, flow->priority, flow->table_id, flow->cookie, &slot);
-    if (row != NULL && row->idle_s == flow->idle_s && row->hard_s == flow->hard_s &&
-        same_output(row, flow)) {
-        struct sb_flow adopted = *row;
-
-        adopted.state = SB_flow_state_INSTALLED;
-        if (adopted.barrier_ns == 0)
-            adopted.barrier_ns = conn->worker->now_ns;
-        sb_write(conn->worker->flow, slot, &adopted);
-        return;
-    }
-    /* Ours, but nobody decided it (any more): the row, if there is one, is dealt with at the end.
-     */
-    sb_info("switch %016lx: deletes stale rule %016lx", conn->features.dpid, flow->cookie);
-    delete_strict(conn, flow);
-}
-
-void
-ctl_flow_doubt(struct ctl_conn *conn)
-{
-    struct ctl_worker *worker = conn->worker;
-    struct sb_table_stats stats;
-
-    sb_table_stats(worker->flow, &stats);
-    for (int64_t slot = -1; stats.rows > 0 && (slot = sb_next(worker->flow, slot)) >= 0;) {
-        const struct sb_flow *row = sb_peek(worker->flow, slot);
-        struct sb_flow doubted;
-
-        if (row->dpid != conn->features.dpid || row->state == SB_flow_state_RESTORED)
-            continue;
-        doubted = *row;
-        doubted.state = SB_flow_state_RESTORED;
-        sb_amend(worker->flow, slot, &doubted);
-    }
-}
-
-void
-ctl_flow_read_back_end(struct ctl_conn *conn)
-{
-    struct ctl_worker *worker = conn->worker;
-    struct sb_table_stats stats;
-    uint32_t adopted = 0, ended = 0, again = 0;
-
-    sb_table_stats(worker->flow, &stats);
-    if (stats.rows == 0 || !conn->flows_read)
-        return; /* not asked or not answered: what is restored stays restored */
-    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
-        const struct sb_flow *row = sb_peek(worker->flow, slot);
-        struct sb_flow copy;
-
-        if (row->dpid != conn->features.dpid)
-            continue;
-        if (row->state == SB_flow_state_INSTALLED) {
-            adopted++;
-            continue;
-        }
-        copy = *row;
-        if (copy.idle_s != 0 || copy.hard_s != 0) {
-            /* A timed flow that the switch has no more has ended; the next packet decides anew. */
-            sb_remove(worker->flow, slot);
-            ended++;
-            continue;
-        }
-        copy.state = SB_flow_state_SENT;
-        copy.sent_ns = worker->now_ns;
-        copy.barrier_ns = 0;
-        if (send_row(conn, &copy, OFPFC_ADD, OF_NO_BUFFER)) {
-            sb_write(worker->flow, slot, &copy);
-            remember_unconfirmed(conn, (uint32_t)slot);
-            again++;
-        }
-    }
-    if (adopted + ended + again > 0)
-        ctl_worker_event(worker, SB_event_kind_RECONCILED, SB_severity_INFO, conn->features.dpid, 0,
-                         "flows: %u adopted, %u ended, %u sent again", adopted, ended, again);
+    row.state = SB_flow_state_SENT;
+    row.sent_ns = conn->worker->now_ns;
+    row.barrier_ns = 0;
+    if (!send_row(conn, &row, command, OF_NO_BUFFER))
+        return false;
+    sb_write(conn->worker->flow, slot, &row);
+    remember_unconfirmed(conn, (uint32_t)slot);
+    return true;
 }
 
 /* ---- deleting
@@ -580,6 +453,8 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
 
         if (row->dpid != conn->features.dpid)
             continue;
+        if (row->group != 0)
+            continue; /* multicast.c keeps its buckets true and deletes what comes in by the port */
         if (row->output == OFPP_IN_PORT && row->in_port == port) {
             if (row->path_id != 0)
                 paths[n++] = row->path_id;
@@ -617,7 +492,7 @@ ctl_flow_delete_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net
         const struct ctl_net_port *port;
         uint32_t output;
 
-        if (row->dpid != conn->features.dpid)
+        if (row->dpid != conn->features.dpid || row->group != 0)
             continue;
         output = row->output == OFPP_IN_PORT ? row->in_port : row->output;
         port = ctl_net_port(conn->sw, output);
@@ -636,4 +511,10 @@ ctl_flow_delete_mac(struct ctl_worker *worker, const uint8_t *mac)
             ((row->fields & SB_MATCH_ETH_SRC) && memcmp(row->eth_src, mac, 6) == 0))
             delete_row(worker, slot);
     }
+}
+
+void
+ctl_flow_delete(struct ctl_worker *worker, int64_t slot)
+{
+    delete_row(worker, slot);
 }

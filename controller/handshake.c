@@ -5,7 +5,7 @@
  *   HELLO      versions are compared by bitmap, else by the lower header version
  *   FEATURES   gives the dpid, by which the connection moves to its worker
  *   DUPLICATE  that dpid is connected already: the old connection is probed; it stays if it answers
- *   SETUP      ports and our own rules are read from the switch; nothing is wiped
+ *   SETUP      ports, groups and flows are read from the switch; nothing is wiped
  *   BARRIER    the two rules every switch has (table-miss, discovery) are there
  *   READY
  *
@@ -103,13 +103,15 @@ begin_setup(struct ctl_conn *conn)
     if (!ctl_conn_room(conn, 256, &b))
         return;
     conn->setup_ports_xid = ctl_conn_xid(conn);
+    conn->setup_groups_xid = ctl_conn_xid(conn);
     conn->setup_flows_xid = ctl_conn_xid(conn);
     of_put_set_config(&b, conn->version, ctl_conn_xid(conn), 0, OFPCML_NO_BUFFER);
     of_put_multipart_request(&b, conn->version, conn->setup_ports_xid, OFPMP_PORT_DESC, 0, NULL, 0);
-    of_put_flow_stats_request(&b, conn->version, conn->setup_flows_xid, CTL_COOKIE_TAG << 48,
-                              CTL_COOKIE_MASK);
+    of_put_multipart_request(&b, conn->version, conn->setup_groups_xid, OFPMP_GROUP_DESC, 0, NULL,
+                             0);
+    of_put_flow_stats_request(&b, conn->version, conn->setup_flows_xid, 0, 0);
     ctl_conn_wrote(conn, &b);
-    ctl_flow_doubt(conn);
+    ctl_reconcile_begin(conn);
     ctl_conn_state(conn, CTL_SETUP);
 }
 
@@ -155,41 +157,14 @@ resolve_duplicate(struct ctl_conn *conn)
 /* ---- SETUP -------------------------------------------------------------------------------- */
 
 static void
-put_rule(struct ctl_conn *conn, struct of_buffer *b, uint64_t cookie, uint16_t priority,
-         uint16_t eth_type)
-{
-    struct of_action to_controller = {
-        .type = OF_A_OUTPUT, .port = OFPP_CONTROLLER, .max_len = OFPCML_NO_BUFFER};
-    struct of_flow_mod mod = {
-        .cookie = cookie,
-        .command = OFPFC_ADD,
-        .priority = priority,
-        .buffer_id = OF_NO_BUFFER,
-        .out_port = OFPP_ANY,
-        .out_group = OFPG_ANY,
-        .actions = &to_controller,
-        .n_actions = 1,
-    };
-
-    if (eth_type != 0) {
-        mod.match.fields = OF_M_ETH_TYPE;
-        mod.match.eth_type = eth_type;
-    }
-    of_put_flow_mod(b, conn->version, ctl_conn_xid(conn), &mod);
-}
-
-static void
 end_setup(struct ctl_conn *conn)
 {
     struct of_buffer b;
 
-    ctl_flow_read_back_end(conn);
-    if (!ctl_conn_room(conn, 512, &b))
+    ctl_reconcile_end(conn);
+    ctl_reconcile_basic(conn);
+    if (!ctl_conn_room(conn, OF_HEADER_SIZE, &b))
         return;
-    if (!conn->has_table_miss)
-        put_rule(conn, &b, CTL_COOKIE_TABLE_MISS, 0, 0);
-    if (!conn->has_discovery)
-        put_rule(conn, &b, CTL_COOKIE_DISCOVERY, UINT16_MAX, CTL_ETH_LLDP);
     conn->setup_barrier_xid = ctl_conn_xid(conn);
     of_put_header(&b, conn->version, OFPT13_BARRIER_REQUEST, conn->setup_barrier_xid);
     ctl_conn_wrote(conn, &b);
@@ -200,7 +175,8 @@ static void
 answered(struct ctl_conn *conn, uint32_t *xid)
 {
     *xid = 0;
-    if (conn->state == CTL_SETUP && conn->setup_ports_xid == 0 && conn->setup_flows_xid == 0)
+    if (conn->state == CTL_SETUP && conn->setup_ports_xid == 0 && conn->setup_groups_xid == 0 &&
+        conn->setup_flows_xid == 0)
         end_setup(conn);
 }
 
@@ -231,6 +207,18 @@ take_ports(struct ctl_conn *conn, const struct of_multipart *part)
 }
 
 static int
+take_groups(struct ctl_conn *conn, const struct of_multipart *part)
+{
+    struct of_cursor body = {.p = part->body, .left = part->body_size};
+    struct of_group_mod group;
+    int error;
+
+    while ((error = of_next_group(&body, &group)) == 1)
+        ctl_reconcile_group(conn, &group);
+    return error;
+}
+
+static int
 take_flows(struct ctl_conn *conn, const struct of_multipart *part)
 {
     struct of_cursor body = {.p = part->body, .left = part->body_size};
@@ -238,8 +226,36 @@ take_flows(struct ctl_conn *conn, const struct of_multipart *part)
     int error;
 
     while ((error = of_next_flow(&body, &flow)) == 1)
-        ctl_flow_read_back(conn, &flow);
+        ctl_reconcile_flow(conn, &flow);
     return error;
+}
+
+/* The lists that are asked for. */
+struct list {
+    uint16_t type;
+    const char *name, *without; /* what is missing when it is refused */
+    int (*take)(struct ctl_conn *conn, const struct of_multipart *part);
+};
+
+static const struct list lists[] = {
+    {OFPMP_PORT_DESC, "PORT_DESC", "its ports are found when packets come from them", take_ports},
+    {OFPMP_GROUP_DESC, "GROUP_DESC", "its groups are not known", take_groups},
+    {OFPMP_FLOW, "FLOW", "none of its flows can be adopted", take_flows},
+};
+
+/* By the xid of the request, or NULL. */
+static const struct list *
+list_of(struct ctl_conn *conn, uint32_t xid, uint32_t **ret_xid)
+{
+    uint32_t *const xids[] = {&conn->setup_ports_xid, &conn->setup_groups_xid,
+                              &conn->setup_flows_xid};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        if (xid != OF_XID_NONE && *xids[i] == xid) {
+            *ret_xid = xids[i];
+            return &lists[i];
+        }
+    return NULL;
 }
 
 void
@@ -248,17 +264,18 @@ ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of
     struct of_multipart part;
     struct of_where where = {.offset = 8, .field = "body"};
     int error = of_decode_multipart(m, &part, &where);
-    bool ports = h->xid == conn->setup_ports_xid, flows = h->xid == conn->setup_flows_xid;
+    uint32_t *xid;
+    const struct list *list = list_of(conn, h->xid, &xid);
 
-    if (conn->state != CTL_SETUP || h->xid == OF_XID_NONE || (!ports && !flows))
+    if (conn->state != CTL_SETUP || list == NULL)
         return;
-    if (error == OF_OK && part.type != (ports ? OFPMP_PORT_DESC : OFPMP_FLOW))
+    if (error == OF_OK && part.type != list->type)
         error = OF_EVALUE;
     if (error == OF_OK)
-        error = ports ? take_ports(conn, &part) : take_flows(conn, &part);
+        error = list->take(conn, &part);
     if (error != OF_OK) {
         ctl_conn_close(conn, SB_severity_WARNING, "MULTIPART_REPLY %s: %s at byte %u (%s)",
-                       ports ? "PORT_DESC" : "FLOW", of_strerror(error), where.offset, where.field);
+                       list->name, of_strerror(error), where.offset, where.field);
         return;
     }
     if (part.flags & OFPMPF_REPLY_MORE) {
@@ -267,28 +284,24 @@ ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of
             conn->state_since_ns = conn->worker->mono_ns;
         return;
     }
-    if (flows)
+    if (list->type == OFPMP_FLOW)
         conn->flows_read = true;
-    answered(conn, ports ? &conn->setup_ports_xid : &conn->setup_flows_xid);
+    answered(conn, xid);
 }
 
 bool
 ctl_handshake_refused(struct ctl_conn *conn, uint32_t xid)
 {
-    if (conn->state != CTL_SETUP || xid == 0)
+    uint32_t *which;
+    const struct list *list = list_of(conn, xid, &which);
+
+    if (conn->state != CTL_SETUP || list == NULL)
         return false;
-    if (xid == conn->setup_ports_xid) {
-        sb_warning("switch %016lx: refuses the port description", conn->features.dpid);
-        answered(conn, &conn->setup_ports_xid);
-        return true;
-    }
-    if (xid == conn->setup_flows_xid) {
-        sb_warning("switch %016lx: refuses to list its flows, so none can be adopted",
-                   conn->features.dpid);
-        answered(conn, &conn->setup_flows_xid);
-        return true;
-    }
-    return false;
+    sb_warning("switch %016lx: refuses %s: %s", conn->features.dpid, list->name, list->without);
+    if (list->type == OFPMP_GROUP_DESC)
+        conn->multicast.refused = true; /* it has none */
+    answered(conn, which);
+    return true;
 }
 
 /* ---- BARRIER, READY ---------------------------------------------------------------------------
@@ -297,7 +310,9 @@ ctl_handshake_refused(struct ctl_conn *conn, uint32_t xid)
 void
 ctl_handshake_barrier(struct ctl_conn *conn)
 {
-    size_t size = sizeof(struct ctl_mail_switch) + conn->n_ports * sizeof(struct of_port);
+    uint32_t n_multicast = ctl_multicast_ports(conn, NULL, 0);
+    size_t size = sizeof(struct ctl_mail_switch) + conn->n_ports * sizeof(struct of_port) +
+                  n_multicast * sizeof(uint32_t);
     struct ctl_mail *mail = ctl_mail_new(CTL_M_SWITCH_UP, conn->features.dpid, size);
     struct ctl_mail_switch *up = (void *)mail->data;
 
@@ -307,6 +322,8 @@ ctl_handshake_barrier(struct ctl_conn *conn)
     up->version = conn->version;
     up->worker = (uint16_t)conn->worker->index;
     up->n_ports = conn->n_ports;
+    up->n_multicast = n_multicast;
+    ctl_multicast_ports(conn, (uint32_t *)(void *)&up->ports[conn->n_ports], n_multicast);
     snprintf(up->address, sizeof(up->address), "%s", conn->address);
     if (conn->n_ports > 0)
         memcpy(up->ports, conn->ports, conn->n_ports * sizeof(struct of_port));
@@ -338,10 +355,11 @@ ctl_handshake_timers(struct ctl_conn *conn)
     case CTL_SETUP:
         if (age <= CTL_SETUP_NS)
             break;
-        sb_warning("switch %016lx: no answer to%s%s, going on without", conn->features.dpid,
+        sb_warning("switch %016lx: no answer to%s%s%s, going on without", conn->features.dpid,
                    conn->setup_ports_xid != 0 ? " PORT_DESC" : "",
+                   conn->setup_groups_xid != 0 ? " GROUP_DESC" : "",
                    conn->setup_flows_xid != 0 ? " FLOW" : "");
-        conn->setup_ports_xid = conn->setup_flows_xid = 0;
+        conn->setup_ports_xid = conn->setup_groups_xid = conn->setup_flows_xid = 0;
         end_setup(conn);
         break;
     case CTL_BARRIER:

@@ -95,6 +95,8 @@ ctl_host_set(struct ctl_worker *worker, const uint8_t *mac, uint64_t dpid, uint3
             grow_hosts(worker);
         host = insert_host(worker, mac);
     }
+    if (host->dpid != dpid || host->port != port)
+        host->since_ns = worker->now_ns;
     host->dpid = dpid;
     host->port = port;
 }

@@ -22,6 +22,7 @@ enum ctl_mail_type {
     CTL_W_PACKET_OUT = 104, /* struct ctl_mail_packet */
     CTL_W_INSTALL = 105,    /* a rule of a path: struct sb_flow */
     CTL_W_STOP = 106,
+    CTL_W_MULTICAST = 109,   /* struct ctl_mail_multicast */
     CTL_W_FORGET = 108,      /* a switch is gone for good: its rows go */
     CTL_W_FLUSH_PATHS = 107, /* sorted path ids (uint64_t) whose rules are void */
     /* to the main thread */
@@ -33,6 +34,8 @@ enum ctl_mail_type {
     CTL_M_FLOOD = 205,       /* struct ctl_mail_packet: to all edge ports of the network */
     CTL_M_STATS = 206,       /* struct ctl_mail_stats */
     CTL_M_EVENT = 207,       /* struct sb_event */
+    CTL_M_MULTICAST = 209,   /* struct ctl_mail_multicast_done */
+    CTL_M_CLASH = 210,       /* struct ctl_mail_host: its multicast came back in elsewhere */
     CTL_M_PORT_SEEN = 208,   /* a packet came from a port the switch never described */
 };
 

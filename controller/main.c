@@ -133,8 +133,9 @@ default_workers(void)
 static int
 open_bus(struct ctl_app *app, const struct sb_common *common)
 {
-    static const enum sb_table_id ids[] = {SB_T_switch, SB_T_port, SB_T_link,     SB_T_host,
-                                           SB_T_mac,    SB_T_flow, SB_T_decision, SB_T_event};
+    static const enum sb_table_id ids[] = {SB_T_switch, SB_T_port,     SB_T_link,
+                                           SB_T_host,   SB_T_mac,      SB_T_flow,
+                                           SB_T_group,  SB_T_decision, SB_T_event};
     struct sb_owner_table tables[sizeof(ids) / sizeof(ids[0])];
     struct sb_owner_config config = {.instance = common->instance,
                                      .name = "controller",
@@ -160,12 +161,13 @@ open_bus(struct ctl_app *app, const struct sb_common *common)
     return 0;
 }
 
-/* Flows of an earlier run are hearsay until their switch is back and has been asked. */
+/* Flows and groups of an earlier run are hearsay until their switch is back and has been asked. */
 static void
 mark_restored(struct ctl_app *app)
 {
     for (unsigned i = 0; i < app->n_workers; i++) {
-        struct sb_table *flows = sb_owner_table(app->owner, SB_T_flow, i);
+        struct sb_table *flows = sb_owner_table(app->owner, SB_T_flow, i),
+                        *groups = sb_owner_table(app->owner, SB_T_group, i);
 
         for (int64_t slot = -1; (slot = sb_next(flows, slot)) >= 0;) {
             struct sb_flow row;
@@ -174,6 +176,14 @@ mark_restored(struct ctl_app *app)
                 continue;
             row.state = SB_flow_state_RESTORED;
             sb_amend(flows, slot, &row);
+        }
+        for (int64_t slot = -1; (slot = sb_next(groups, slot)) >= 0;) {
+            struct sb_group row;
+
+            if (sb_get(groups, slot, &row) != SB_OK)
+                continue;
+            row.state = SB_flow_state_RESTORED;
+            sb_amend(groups, slot, &row);
         }
     }
 }

@@ -239,11 +239,18 @@ forget_switch(struct ctl_worker *worker, uint64_t dpid)
     for (int64_t slot = -1; (slot = sb_next(worker->mac, slot)) >= 0;)
         if (((const struct sb_mac *)sb_peek(worker->mac, slot))->dpid == dpid)
             sb_remove(worker->mac, slot);
+    for (int64_t slot = -1; (slot = sb_next(worker->group, slot)) >= 0;)
+        if (((const struct sb_group *)sb_peek(worker->group, slot))->dpid == dpid)
+            sb_remove(worker->group, slot);
 }
 
 static void
 take_host(struct ctl_worker *worker, const struct ctl_mail_host *host)
 {
+    if (host->clash) {
+        ctl_multicast_clash(worker, host->mac);
+        return;
+    }
     if (host->flush)
         ctl_flow_delete_mac(worker, host->mac);
     if (host->gone)
@@ -252,7 +259,8 @@ take_host(struct ctl_worker *worker, const struct ctl_mail_host *host)
         ctl_host_set(worker, host->mac, host->dpid, host->port);
 }
 
-static void
+/* True: the mail is to be freed. */
+static bool
 take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
 {
     switch (mail->type) {
@@ -291,6 +299,14 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
                          sb_hash(worker->flow, row), -1, OF_NO_BUFFER);
         break;
     }
+    case CTL_W_MULTICAST: {
+        struct ctl_conn *conn = ctl_worker_conn(worker, mail->dpid);
+
+        if (conn == NULL || conn->id != mail->conn || conn->state != CTL_READY)
+            break;
+        ctl_multicast_order(conn, mail);
+        return false;
+    }
     case CTL_W_FORGET:
         if (ctl_worker_conn(worker, mail->dpid) == NULL)
             forget_switch(worker, mail->dpid);
@@ -305,6 +321,7 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
         sb_error("worker %u: mail of type %d is not for a worker, dropped", worker->index,
                  mail->type);
     }
+    return true;
 }
 
 /* What comes after the stop owns things too. */
@@ -385,8 +402,8 @@ run(void *arg)
         }
         for (mail = ctl_mailbox_take(&worker->mailbox); mail != NULL; mail = next) {
             next = mail->next;
-            take_mail(worker, mail);
-            free(mail);
+            if (take_mail(worker, mail))
+                free(mail);
         }
         if (worker->mono_ns >= next_tick) {
             run_timers(worker);
@@ -417,6 +434,7 @@ ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->policy = ctl_policy_find(app->config->controller.policy);
     worker->mac = sb_owner_table(app->owner, SB_T_mac, index);
     worker->flow = sb_owner_table(app->owner, SB_T_flow, index);
+    worker->group = sb_owner_table(app->owner, SB_T_group, index);
     worker->decision = sb_owner_table(app->owner, SB_T_decision, index);
     worker->by_dpid_size = 64;
     worker->by_dpid = calloc(worker->by_dpid_size, sizeof(struct ctl_conn *));

@@ -6,7 +6,7 @@
  * (in_port, eth_src, eth_dst; priority 100, idle 300 s) go in from the far end to the ingress, each
  * on its switch's worker; the packet itself is handed out at the destination's edge port. Broadcast
  * and unknown destinations go to all edge ports, never over a link, so they cannot loop whatever
- * the topology.
+ * the topology. Multicast does so too until the data plane has it (multicast.c).
  */
 #include "policy.h"
 
@@ -91,15 +91,19 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
     uint64_t path_id = 0, dpid = packet->conn->features.dpid, cookie = 0;
     unsigned n;
 
-    if (ctl_is_edge(packet->port->type))
+    if (ctl_is_edge(packet->port->type)) {
+        if (frame->group && !ctl_multicast_fresh(worker, packet))
+            return;
         ctl_host_seen(worker, packet->conn, packet->in_port, frame);
-    else if (frame->group) {
-        worker->counters.dropped_broadcast++; /* we never send one over a link */
+    } else if (frame->group) {
+        worker->counters.dropped_broadcast++; /* off the multicast tree, or before its rules */
         return;
     }
     host = frame->group ? NULL : ctl_host_find(worker, frame->dst);
     if (host == NULL) {
         ctl_flood_edges(worker, packet, SB_policy_SHORTEST);
+        if (frame->group)
+            ctl_multicast_install(worker, packet);
         return;
     }
     if (host->dpid == dpid && host->port == packet->in_port) {
@@ -144,5 +148,6 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
 
 const struct ctl_policy ctl_policy_shortest = {
     .id = SB_policy_SHORTEST,
+    .multicast = true,
     .packet_in = packet_in,
 };

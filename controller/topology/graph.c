@@ -418,6 +418,8 @@ ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *mail)
     }
     for (uint32_t i = 0; i < up->n_ports; i++)
         apply_port(topology, sw, &up->ports[i]);
+    ctl_tree_switch_up(sw, (const uint32_t *)(const void *)&up->ports[up->n_ports],
+                       up->n_multicast);
     count_anew(topology, sw);
     topology->next_check_ns = 0;
     topology->dirty = true;

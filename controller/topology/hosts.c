@@ -92,6 +92,25 @@ ctl_hosts_seen(struct ctl_topology *topology, const struct ctl_mail_host *seen)
 }
 
 void
+ctl_hosts_clash(struct ctl_topology *topology, const struct ctl_mail_host *clash)
+{
+    static struct sb_log_limit limit;
+    const uint8_t *mac = clash->mac;
+
+    if (sb_log_allowed(&limit, 1, NULL))
+        sb_warning("multicast of host %02x:%02x:%02x:%02x:%02x:%02x came in at switch %lx port %u, "
+                   "where it is not attached: for 10 s it goes by the controller",
+                   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], clash->dpid, clash->port);
+    for (unsigned i = 0; i < topology->app->n_workers; i++) {
+        struct ctl_mail *mail = ctl_mail_new(CTL_W_HOST, clash->dpid, sizeof(*clash));
+
+        memcpy(mail->data, clash, sizeof(*clash));
+        ((struct ctl_mail_host *)(void *)mail->data)->clash = true;
+        ctl_post(&topology->app->workers[i].mailbox, mail);
+    }
+}
+
+void
 ctl_hosts_port_lost(struct ctl_topology *topology, uint64_t dpid, uint32_t port)
 {
     for (int64_t slot = -1; (slot = sb_next(topology->hosts_table, slot)) >= 0;) {

@@ -28,6 +28,7 @@ ctl_topology_open(struct ctl_app *app, const char *runtime_dir)
     if (topology->flood == NULL || ctl_discovery_key(topology, runtime_dir) != 0)
         return -1;
     ctl_graph_restore(topology);
+    ctl_tree_restore(topology);
     ctl_hosts_restore(topology);
     topology->dirty = true;
     return 0;
@@ -63,6 +64,12 @@ ctl_topology_mail(struct ctl_topology *topology, const struct ctl_mail *mail)
     case CTL_M_HOST:
         ctl_hosts_seen(topology, (const void *)mail->data);
         break;
+    case CTL_M_CLASH:
+        ctl_hosts_clash(topology, (const void *)mail->data);
+        break;
+    case CTL_M_MULTICAST:
+        ctl_tree_confirmed(topology, mail);
+        break;
     case CTL_M_FLOOD:
         ctl_flood(topology, mail);
         break;
@@ -81,11 +88,12 @@ ctl_topology_mail(struct ctl_topology *topology, const struct ctl_mail *mail)
     }
 }
 
-/* One snapshot a turn, and no more than a tenth of the time is spent on building them. */
-static bool
-snapshot_due(const struct ctl_topology *topology, uint64_t mono)
+/* When something that took `cost` at `last` may be done again: one a turn, and no more than a tenth
+ * of the time is spent on it. */
+static uint64_t
+again_ns(uint64_t last, uint64_t cost)
 {
-    return topology->dirty && mono - topology->built_mono_ns >= topology->build_cost_ns * 10;
+    return last + cost * 10;
 }
 
 static void
@@ -112,23 +120,34 @@ publish_net(struct ctl_topology *topology, uint64_t mono)
     topology->net = net;
     topology->built_mono_ns = sb_mono();
     topology->build_cost_ns = topology->built_mono_ns - mono;
+    topology->tree_due = true;
     ctl_flood_again(topology);
 }
 
 int
 ctl_topology_run(struct ctl_topology *topology)
 {
-    uint64_t mono = sb_mono(), next;
+    uint64_t mono = sb_mono(), next, snapshot, tree;
 
     if (mono >= topology->next_check_ns) {
         ctl_graph_expire(topology, mono);
         topology->next_check_ns = ctl_discovery_run(topology, mono);
     }
-    if (snapshot_due(topology, mono))
+    if (topology->dirty && mono >= again_ns(topology->built_mono_ns, topology->build_cost_ns))
         publish_net(topology, mono);
+    if (topology->tree_due && mono >= again_ns(topology->tree_mono_ns, topology->tree_cost_ns)) {
+        mono = sb_mono();
+        ctl_tree_run(topology);
+        topology->tree_mono_ns = sb_mono();
+        topology->tree_cost_ns = topology->tree_mono_ns - mono;
+    }
     next = topology->next_check_ns;
-    if (topology->dirty && next > topology->built_mono_ns + topology->build_cost_ns * 10)
-        next = topology->built_mono_ns + topology->build_cost_ns * 10;
+    snapshot = again_ns(topology->built_mono_ns, topology->build_cost_ns);
+    tree = again_ns(topology->tree_mono_ns, topology->tree_cost_ns);
+    if (topology->dirty && next > snapshot)
+        next = snapshot;
+    if (topology->tree_due && next > tree)
+        next = tree;
     mono = sb_mono();
     return next <= mono ? 0 : (int)((next - mono + SB_MS - 1) / SB_MS);
 }

@@ -6,6 +6,7 @@
  *   discovery.c  LLDP frames out and in, link time-outs
  *   hosts.c      where hosts are
  *   paths.c      distances, flood tree and the snapshot for the workers
+ *   tree.c       the multicast tree and the order of its changes
  *   flood.c      packets for all edge ports, also for those that turn up a moment later
  *
  * What a neighbour's discovery frame said is kept at the port that heard it; a link is two ports
@@ -29,8 +30,12 @@ struct ctl_port {
     uint32_t heard_port;
     uint32_t heard_count; /* the sender's lldp_count at that time */
     uint64_t heard_mono_ns, heard_ns;
-    uint64_t latency_ns;      /* smoothed */
-    bool tree;                /* of a link: on the flood tree */
+    uint64_t latency_ns; /* smoothed */
+    bool tree;           /* of a link: on the flood tree */
+    /* of the multicast tree: wanted on it; maybe on; as last ordered; as a link */
+    bool cast_want, cast_on, cast_ordered, cast_link;
+    uint64_t cast_dpid; /* the end it reached when it was put on; 0: an edge port */
+    uint32_t cast_port;
     uint64_t link_written_ns; /* monotonic; last time its link's row was written */
 };
 
@@ -40,6 +45,11 @@ struct ctl_switch {
     uint64_t gone_mono_ns;  /* since */
     struct ctl_port *ports; /* owned, sorted by number */
     uint32_t n_ports;
+    uint32_t cast_number; /* of the last order for the multicast tree */
+    bool cast_known;      /* an order was given since it connected */
+    bool cast_refused;    /* it has no groups */
+    bool tree_seen;       /* the rest is for one run of tree.c: met by the search; its index; */
+    uint32_t tree_index, tree_root; /* the switch that stands for all it is joined with */
 };
 
 struct ctl_flood;
@@ -49,8 +59,10 @@ struct ctl_topology {
     struct sb_table *switches_table, *ports_table, *links_table, *hosts_table; /* borrowed */
     struct ctl_switch **switches; /* owned, sorted by dpid */
     uint32_t n_switches, n_ports;
-    bool dirty; /* a snapshot is due */
+    bool dirty;    /* a snapshot is due */
+    bool tree_due; /* a run of tree.c is due */
     uint64_t built_mono_ns, build_cost_ns;
+    uint64_t tree_mono_ns, tree_cost_ns; /* the same of tree.c */
     uint64_t version;
     struct ctl_net
         *net; /* the last snapshot: borrowed from itself, one reference is the main thread's */
@@ -107,11 +119,21 @@ void ctl_packet_out(struct ctl_topology *topology, const struct ctl_switch *sw,
 /* hosts.c */
 void ctl_hosts_restore(struct ctl_topology *topology);
 void ctl_hosts_seen(struct ctl_topology *topology, const struct ctl_mail_host *seen);
+/* Multicast of a host came back in elsewhere: the workers are told. */
+void ctl_hosts_clash(struct ctl_topology *topology, const struct ctl_mail_host *clash);
 /* A port is no edge port any more: its hosts go at once. */
 void ctl_hosts_port_lost(struct ctl_topology *topology, uint64_t dpid, uint32_t port);
 
 /* paths.c */
 struct ctl_net *ctl_net_build(struct ctl_topology *topology);
+
+/* tree.c */
+void ctl_tree_restore(struct ctl_topology *topology);
+/* Orders what has changed. */
+void ctl_tree_run(struct ctl_topology *topology);
+/* It connected, with multicast on at these ports. */
+void ctl_tree_switch_up(struct ctl_switch *sw, const uint32_t *ports, uint32_t n_ports);
+void ctl_tree_confirmed(struct ctl_topology *topology, const struct ctl_mail *mail);
 
 /* flood.c */
 struct ctl_flood *ctl_flood_new(void);

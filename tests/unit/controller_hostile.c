@@ -157,6 +157,7 @@ truncated_handshake(void **state)
     h->net->n_switches--;
     free(sw->rules);
     free(sw->mods);
+    free(sw->tree);
     free(sw->outs);
     free(sw->rx);
     free(sw);
@@ -210,6 +211,48 @@ discard(int fd)
 
     while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
         ;
+}
+
+/* Lists of groups: one whose bucket has no length, then a great many. */
+static void
+bad_groups(void **state)
+{
+    static const uint8_t features[32] = {4, 6, 0, 32, 0, 0, 0, 9, [15] = 7},
+                         no_length[40] = {4, 19, 0,         40,          0,    0, 0, 4,
+                                          0, 7,  [17] = 24, [20] = 0x74, 0x72, 0, 1};
+    static uint8_t part[65536];
+    struct of_buffer b = {.data = part, .size = sizeof(part)};
+    struct hostile *h = *state;
+    struct of_group_mod groups[1000] = {{0}};
+    int fd;
+
+    for (unsigned round = 0; round < 2; round++) {
+        fd = fake_open(h->net);
+        send(fd, hello, sizeof(hello), MSG_NOSIGNAL);
+        send(fd, features, sizeof(features), MSG_NOSIGNAL);
+        RUN(h->net, 300);
+        if (round == 0) {
+            send(fd, no_length, sizeof(no_length), MSG_NOSIGNAL);
+            WAIT(h->net, fake_logged(h->net, "GROUP_DESC: bad length field"));
+        }
+        for (unsigned i = 0; round == 1 && i < 500; i++) {
+            for (unsigned j = 0; j < 1000; j++)
+                groups[j].group = UINT32_C(0x74720000) + (i * 1000 + j) % 65536;
+            b.len = 0;
+            of_put_group_desc_reply(&b, 4, i < 499 ? OFPMPF_REPLY_MORE : 0, groups, 1000);
+            assert_false(b.full);
+            for (size_t at = 0; at < b.len;) {
+                ssize_t some = send(fd, part + at, b.len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+                assert_true(some > 0 || errno == EAGAIN);
+                at += some > 0 ? (size_t)some : 0;
+                fake_step(h->net);
+            }
+            discard(fd);
+        }
+        close(fd);
+        assert_served(h);
+    }
 }
 
 static void
@@ -512,6 +555,7 @@ main(void)
         cmocka_unit_test(truncated_handshake),
         cmocka_unit_test(much_behind_features),
         cmocka_unit_test(endless_pending_packets),
+        cmocka_unit_test(bad_groups),
         cmocka_unit_test(endless_multipart),
         cmocka_unit_test(endless_ports),
         cmocka_unit_test(new_switch_has_room),

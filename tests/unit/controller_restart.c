@@ -146,6 +146,50 @@ reconnect_compares(void **state)
     assert_int_equal(p.s1->n_rules, 5); /* two of every switch, 2 to 1, the two foreign */
 }
 
+static struct fake_rule *
+rule_of(struct fake_switch *sw, uint8_t from, uint8_t to)
+{
+    unsigned i = 0;
+
+    while (&sw->rules[i] != fake_rule(sw, from, to))
+        i++;
+    return &sw->rules[i];
+}
+
+static void
+reconnect_mends(void **state)
+{
+    struct fake_net *net = *state;
+    struct pair p = pair(net);
+    uint64_t cookie = fake_rule(p.s2, 1, 2)->mod.cookie;
+    uint32_t output = fake_rule(p.s1, 1, 2)->action.port;
+    const struct fake_rule *mod;
+
+    go_away(p.s1);
+    go_away(p.s2);
+    rule_of(p.s1, 1, 2)->action.port = 2;
+    rule_of(p.s1, 2, 1)->mod.idle_s = 77;
+    rule_of(p.s2, 1, 2)->mod.cookie ^= UINT64_C(1) << 40;
+    rule_of(p.s2, 2, 1)->mod.cookie = 0x1234;
+    come_back(p.s1);
+    come_back(p.s2);
+    WAIT(net, has_path(net, 1, 2) && fake_flow(net, 1, 2, 1, NULL) == SB_flow_state_INSTALLED);
+    /* other actions: MODIFY_STRICT of ours alone, which keeps counters and time-outs */
+    mod = fake_mod(p.s1, OFPFC_MODIFY_STRICT, 100);
+    assert_non_null(mod);
+    assert_int_equal(mod->mod.cookie_mask, UINT64_MAX);
+    assert_int_equal(fake_rule(p.s1, 1, 2)->action.port, output);
+    /* other time-outs, another cookie of ours: ADD */
+    assert_non_null(fake_mod(p.s1, OFPFC_ADD, 100));
+    assert_int_equal(fake_rule(p.s1, 2, 1)->mod.idle_s, 300);
+    assert_int_equal(fake_rule(p.s2, 1, 2)->mod.cookie, cookie);
+    assert_int_equal(p.s1->n_mods, 2);
+    /* a foreign rule in our place stays, the row goes */
+    assert_int_equal(p.s2->n_mods, 1);
+    assert_int_equal(fake_rule(p.s2, 2, 1)->mod.cookie, 0x1234);
+    assert_true(fake_flow(net, 2, 2, 1, NULL) < 0);
+}
+
 static void
 link_died_while_away(struct fake_net *net, bool restart)
 {
@@ -329,6 +373,7 @@ main(void)
         TEST(reconnect_adopts),
         TEST(late_switch_keeps_its_links),
         TEST(reconnect_compares),
+        TEST(reconnect_mends),
         TEST(link_died_while_switch_was_away),
         TEST(link_died_while_controller_was_away),
         TEST(port_vanished_while_away),

@@ -129,6 +129,7 @@ fake_net_free(struct fake_net *net)
         fake_disconnect(sw);
         free(sw->rules);
         free(sw->mods);
+        free(sw->tree);
         free(sw->outs);
         free(sw->rx);
         free(sw);

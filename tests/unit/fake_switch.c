@@ -125,6 +125,12 @@ fake_port(struct fake_switch *sw, uint32_t port, uint8_t reason, bool up)
 
 /* ---- its flow table -------------------------------------------------------------------- */
 
+static bool
+of_tree(const struct of_flow_mod *mod)
+{
+    return (mod->cookie & 0xffffffff) == 0xfffffffd;
+}
+
 static struct fake_rule *
 append(struct fake_rule **list, unsigned *n, const struct fake_rule *rule)
 {
@@ -139,6 +145,24 @@ same_rule(const struct fake_rule *a, const struct fake_rule *b)
 {
     return a->mod.priority == b->mod.priority &&
            memcmp(&a->mod.match, &b->mod.match, sizeof(a->mod.match)) == 0;
+}
+
+static void
+tree_rule(struct fake_switch *sw, const struct fake_rule *rule)
+{
+    unsigned i = 0;
+
+    while (i < sw->n_tree && !same_rule(&sw->tree[i], rule))
+        i++;
+    sw->n_tree_mods++;
+    if (rule->mod.command == OFPFC_DELETE_STRICT) {
+        if (i < sw->n_tree)
+            sw->tree[i] = sw->tree[--sw->n_tree];
+    } else if (i < sw->n_tree) {
+        sw->tree[i] = *rule;
+    } else {
+        append(&sw->tree, &sw->n_tree, rule);
+    }
 }
 
 static void
@@ -187,8 +211,12 @@ take_flow_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size, unsigned 
     if (of_next_action(&c, &rule.action) != 1)
         rule.action.type = OF_A_OTHER;
     rule.mod.raw_actions = NULL;
+    if (of_tree(&rule.mod)) {
+        tree_rule(sw, &rule);
+        return;
+    }
     append(&sw->mods, &sw->n_mods, &rule);
-    if (rule.mod.command != OFPFC_ADD) {
+    if (rule.mod.command == OFPFC_DELETE || rule.mod.command == OFPFC_DELETE_STRICT) {
         delete_rules(sw, &rule);
         return;
     }
@@ -199,9 +227,13 @@ take_flow_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size, unsigned 
     }
     for (unsigned i = 0; i < sw->n_rules; i++)
         if (same_rule(&sw->rules[i], &rule)) {
-            sw->rules[i] = rule;
+            if (rule.mod.command == OFPFC_ADD)
+                sw->rules[i] = rule;
+            else if (rule.mod.cookie == sw->rules[i].mod.cookie)
+                sw->rules[i].action = rule.action; /* MODIFY keeps cookie and time-outs */
             return;
         }
+    assert_int_equal(rule.mod.command, OFPFC_ADD);
     append(&sw->rules, &sw->n_rules, &rule);
 }
 
@@ -334,12 +366,12 @@ send_ports(struct fake_switch *sw, uint32_t xid)
 static void
 send_flows(struct fake_switch *sw, uint32_t xid, uint64_t cookie, uint64_t mask)
 {
-    struct of_flow_mod *asked = calloc(sw->n_rules + 1, sizeof(*asked));
+    struct of_flow_mod *asked = calloc(sw->n_rules + sw->n_tree + 1, sizeof(*asked));
     unsigned n = 0, i = 0, part = sw->part != 0 ? sw->part : 256;
 
     assert_non_null(asked);
-    for (unsigned j = 0; j < sw->n_rules; j++) {
-        struct fake_rule *rule = &sw->rules[j];
+    for (unsigned j = 0; j < sw->n_rules + sw->n_tree; j++) {
+        struct fake_rule *rule = j < sw->n_rules ? &sw->rules[j] : &sw->tree[j - sw->n_rules];
 
         if (!sw->unmasked && (rule->mod.cookie & mask) != (cookie & mask))
             continue;
@@ -358,6 +390,92 @@ send_flows(struct fake_switch *sw, uint32_t xid, uint64_t cookie, uint64_t mask)
 }
 
 static void
+send_groups(struct fake_switch *sw, uint32_t xid)
+{
+    unsigned i = 0, part = sw->part != 0 ? sw->part : 8;
+
+    do {
+        unsigned n = sw->n_groups - i < part ? sw->n_groups - i : part;
+        static struct of_bucket buckets[8][FAKE_PORTS];
+        static struct of_action outputs[8][FAKE_PORTS];
+        struct of_group_mod some[8] = {0};
+
+        for (unsigned j = 0; j < n; j++) {
+            const struct fake_group *group = &sw->groups[i + j];
+
+            some[j] = (struct of_group_mod){.type = group->type,
+                                            .group = group->id,
+                                            .buckets = buckets[j],
+                                            .n_buckets = group->n_ports};
+            for (unsigned k = 0; k < group->n_ports; k++) {
+                outputs[j][k] = (struct of_action){.type = OF_A_OUTPUT, .port = group->ports[k]};
+                buckets[j][k] = (struct of_bucket){.watch_port = OFPP_ANY,
+                                                   .watch_group = OFPG_ANY,
+                                                   .actions = &outputs[j][k],
+                                                   .n_actions = 1};
+            }
+        }
+        SEND(sw, of_put_group_desc_reply, xid, i + n < sw->n_groups ? OFPMPF_REPLY_MORE : 0, some,
+             n);
+        i += n;
+    } while (i < sw->n_groups && sw->fd >= 0);
+}
+
+static void
+take_group_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size)
+{
+    struct fake_group group = {0};
+    struct of_group_mod mod;
+    struct of_cursor buckets;
+    struct of_bucket bucket;
+    unsigned i = 0;
+    int code = -1;
+
+    assert_int_equal(of_decode_group_mod(m, &mod, NULL), OF_OK);
+    sw->n_group_mods++;
+    group.id = mod.group;
+    group.type = mod.type;
+    buckets = (struct of_cursor){mod.raw_buckets, mod.raw_buckets_size};
+    while (of_next_bucket(&buckets, &bucket) == 1) {
+        struct of_cursor actions = {bucket.raw_actions, bucket.raw_actions_size};
+        struct of_action action;
+
+        assert_int_equal(of_next_action(&actions, &action), 1);
+        assert_int_equal(action.type, OF_A_OUTPUT);
+        assert_true(group.n_ports < FAKE_PORTS);
+        group.ports[group.n_ports++] = action.port;
+    }
+    while (i < sw->n_groups && sw->groups[i].id != group.id)
+        i++;
+    if (sw->no_groups)
+        code = 3 /* OUT_OF_GROUPS */;
+    else if (mod.command == OFPGC_ADD && i < sw->n_groups)
+        code = OFPGMFC_GROUP_EXISTS;
+    else if (mod.command == OFPGC_MODIFY && i == sw->n_groups)
+        code = OFPGMFC_UNKNOWN_GROUP;
+    if (code >= 0) {
+        SEND(sw, of_put_error, OF13, of_get32(m + 4), OFPET_GROUP_MOD_FAILED, (uint16_t)code, m,
+             size < 64 ? size : 64);
+    } else if (mod.command == OFPGC_DELETE) {
+        if (i < sw->n_groups)
+            sw->groups[i] = sw->groups[--sw->n_groups];
+    } else {
+        assert_true(i < 8);
+        sw->n_groups += i == sw->n_groups;
+        sw->groups[i] = group;
+    }
+}
+
+const struct fake_group *
+fake_group(const struct fake_switch *sw, uint32_t id)
+{
+    for (unsigned i = 0; i < sw->n_groups; i++)
+        if (sw->groups[i].id == id)
+            return &sw->groups[i];
+    return NULL;
+}
+
+static void
 take_multipart(struct fake_switch *sw, const uint8_t *m, uint16_t size, uint32_t xid)
 {
     struct of_multipart request;
@@ -367,6 +485,11 @@ take_multipart(struct fake_switch *sw, const uint8_t *m, uint16_t size, uint32_t
         return;
     if (request.type == OFPMP_PORT_DESC) {
         send_ports(sw, xid);
+    } else if (request.type == OFPMP_GROUP_DESC) {
+        if (sw->no_groups)
+            SEND(sw, of_put_error, OF13, xid, 1 /* BAD_REQUEST */, 2 /* BAD_MULTIPART */, m, size);
+        else
+            send_groups(sw, xid);
     } else {
         assert_int_equal(request.type, OFPMP_FLOW);
         assert_int_equal(size, 56);
@@ -414,6 +537,9 @@ take_message(struct fake_switch *sw, const uint8_t *m, const struct of_header *h
         break;
     case OFPT13_FLOW_MOD:
         take_flow_mod(sw, m, h->length, number);
+        break;
+    case OFPT13_GROUP_MOD:
+        take_group_mod(sw, m, h->length);
         break;
     case OFPT13_PACKET_OUT:
         take_packet_out(sw, m, number);

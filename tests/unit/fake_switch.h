@@ -34,6 +34,13 @@ struct fake_rule {
     unsigned number;         /* of the message on its connection: order of arrival */
 };
 
+struct fake_group {
+    uint32_t id;
+    uint8_t type;
+    uint32_t ports[FAKE_PORTS]; /* one output a bucket */
+    unsigned n_ports;
+};
+
 /* A packet-out that is no discovery frame. */
 struct fake_out {
     uint32_t buffer_id, in_port, marker;
@@ -53,6 +60,11 @@ struct fake_switch {
     unsigned n_rules;
     struct fake_rule *mods; /* owned: flow-mods since fake_forget() */
     unsigned n_mods;
+    /* the rules of the multicast tree are kept apart: they come when they like */
+    struct fake_rule *tree; /* owned */
+    unsigned n_tree, n_tree_mods;
+    struct fake_group groups[8];
+    unsigned n_groups, n_group_mods;
     struct fake_out *outs; /* owned: packet-outs since fake_forget() */
     unsigned n_outs;
     unsigned count[256];                         /* messages by type since it connected */
@@ -66,6 +78,7 @@ struct fake_switch {
     bool mute_multipart, mute_barrier, mute_all; /* leaves unanswered */
     bool no_read;                                /* does not even read */
     bool unmasked;                               /* lists all flows, whatever was asked for */
+    bool no_groups;                              /* refuses all about them */
     uint16_t refuse;                             /* priority of rules it has no room for; 0: none */
     unsigned part; /* entries in one part of a multipart reply; 0: all */
     size_t budget; /* bytes it sends before it closes */
@@ -168,6 +181,7 @@ unsigned fake_times(const struct fake_switch *sw, uint32_t marker, uint32_t port
 const struct fake_out *fake_out(const struct fake_switch *sw, uint32_t marker);
 /* The flow-mod of this command and priority, the newest first; NULL: none. */
 const struct fake_rule *fake_mod(const struct fake_switch *sw, uint8_t command, uint16_t priority);
+const struct fake_group *fake_group(const struct fake_switch *sw, uint32_t id); /* NULL: none */
 /* The rule that host `from`'s packets to `to` meet, with an output port; NULL: none. */
 const struct fake_rule *fake_rule(const struct fake_switch *sw, uint8_t from, uint8_t to);
 
