@@ -177,6 +177,7 @@ teardown() {
 }
 
 @test "a peer that falls silent is given up after ten beacons" {
+    full_only
     start h1
     start h2
     eventually 6 measures h1 h2
@@ -267,6 +268,7 @@ teardown() {
 }
 
 @test "an interface that vanishes and comes back, an address that changes" {
+    full_only
     start h1
     start h3
     eventually 6 measures h1 h3

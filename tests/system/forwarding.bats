@@ -15,7 +15,10 @@ each_policy() { # TOPOLOGY [OPTION]...
     done
 }
 
-@test "diamond: all pairs, all policies" { each_policy diamond; }
+@test "diamond: all pairs, all policies" {
+    full_only
+    each_policy diamond
+}
 @test "pod with static ARP: all pairs, all policies" { each_policy pod; }
 @test "pod without static ARP: all pairs, shortest" {
     network pod shortest --no-arp

@@ -288,6 +288,7 @@ tree_stands() { [ "$(statebus dump group --json | jq -s 'map(select(.state == "i
 }
 
 @test "multicast: links that fail and return close no ring" {
+    full_only
     begin ring 4
     eventually 5 tree_stands
     cast h1 0.5 100 1000000 # its source is known, its rule is there
@@ -317,6 +318,7 @@ tree_stands() { [ "$(statebus dump group --json | jq -s 'map(select(.state == "i
 }
 
 @test "multicast: kill -9 of the controller loses none and changes nothing" {
+    full_only
     begin ring 4
     eventually 5 tree_stands
     cast h1 0.5 100 1000000
