@@ -156,7 +156,9 @@ expect_refusal(const struct child *holder, bool other_namespace, time_t since)
         }
     }
     reader = fixture_reader("controller");
-    assert_int_equal(sb_reader_info(reader, &info), SB_OK);
+    do /* on a busy machine a heartbeat may be late, and the owner look stalled for a moment */
+        assert_int_equal(sb_reader_info(reader, &info), SB_OK);
+    while (info.liveness == SB_STALLED && time(NULL) < since + 20);
     assert_int_equal(info.liveness, SB_ALIVE);
     sb_reader_close(&reader);
 }
