@@ -85,8 +85,8 @@ pc_view_table(FILE *f, const struct pc_net *net, const struct sb_observed *rows,
     size_t shown = height > 5 ? (height - 3) / 2 : 1;
     unsigned wide = width < 60 ? 60 : width;
 
-    fprintf(f, "%-*.*s\n", (int)wide, (int)wide, status);
-    fprintf(f, "%-6s%-*s%9s %-9s%-12s\n", "PROTO", (int)wide - 37, "FLOW / seen at, decided",
+    fprintf(f, "%.*s\n", (int)wide, status);
+    fprintf(f, "%-6s%-*s%9s %-9s%s\n", "PROTO", (int)wide - 37, "FLOW / seen at, decided",
             "PACKETS", "TCP", "VERDICT");
     for (size_t i = 0; i < n && i < shown; i++) {
         const struct sb_observed *r = &rows[i];
@@ -101,7 +101,7 @@ pc_view_table(FILE *f, const struct pc_net *net, const struct sb_observed *rows,
             snprintf(flow + strlen(flow), sizeof flow - strlen(flow), " vlan %u", r->vlan);
         if (r->vni)
             snprintf(flow + strlen(flow), sizeof flow - strlen(flow), " vni %u", r->vni);
-        fprintf(f, "%-6s%-*.*s %8llu %-9s%-12s\n", protocol(r, buf, sizeof buf), room, room, flow,
+        fprintf(f, "%-6s%-*.*s %8llu %-9s%s\n", protocol(r, buf, sizeof buf), room, room, flow,
                 (unsigned long long)(r->packets_ab + r->packets_ba),
                 r->tcp_state ? sb_tcp_state_text(r->tcp_state) : "", verdict_text(r));
         decision_text(net, r->cookie_ab ? r->cookie_ab : r->cookie_ba, decided, sizeof decided);
