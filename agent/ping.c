@@ -210,6 +210,10 @@ summary(const struct ping *ping)
     if (ping->invalid + counts->foreign > 0)
         printf("%" PRIu64 " datagrams ignored: not a reply to a probe of ours\n",
                ping->invalid + counts->foreign);
+    if (sent > 0 && ping->received == 0)
+        printf("no reply: is %s reachable, and does an agent there know this host, or "
+               "trivet-agent reflect run?\n",
+               ping->options->host);
     return ping->received > 0 ? 0 : 1;
 }
 

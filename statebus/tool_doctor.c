@@ -232,9 +232,11 @@ check_switches(struct doctor *doctor, struct sb_reader *reader)
             snprintf(names + used, sizeof names - used, " %.20s", row.name);
     }
     if (gone && !here)
-        finding(doctor, FINDING_WARN, "switches",
-                "see the bridges below; trivet up --cold forgets switches that will not come back",
-                "no switch is connected, %u gone:%s%s", gone, names, gone > 8 ? " ..." : "");
+        finding(
+            doctor, FINDING_WARN, "switches",
+            "after a restart they come back in some seconds, else see the bridges below; trivet up "
+            "--cold forgets switches that will not come back",
+            "no switch is connected, %u gone:%s%s", gone, names, gone > 8 ? " ..." : "");
 }
 
 /* An agent whose veth was deleted sits in a namespace with nothing but lo, and measures nothing. */
