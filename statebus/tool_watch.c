@@ -46,9 +46,33 @@ add(char *line, size_t width, size_t keep, const char *name, const char *text)
     return true;
 }
 
+/* Adds the columns that differ, times or the others, as old>new. False: no room for all. */
+static bool
+add_changes(char *news, size_t room, const struct sb_change *change, bool times)
+{
+    const struct sb_table_info *table = sb_table_info(change->table);
+    char text[CELL_MAX], old[CELL_MAX * 2];
+    bool all = true;
+
+    for (unsigned i = 0; i < table->n_columns; i++) {
+        const struct sb_column *column = &table->columns[i];
+
+        if (column->is_key || times != !strcmp(column->unit, "ns") ||
+            !memcmp((const char *)change->row + column->offset,
+                    (const char *)change->old + column->offset, column->size))
+            continue;
+        cell_text(change->table, column, change->old, old);
+        cell_text(change->table, column, change->row, text);
+        strcat(strcat(old, ">"), text);
+        all &= add(news, room, 0, column->name, old);
+    }
+    return all;
+}
+
 /* "03:04:05.678 ~ controller mac dpid=... mac=... port=2": + a new row, - a row that is gone,
  * whole; ~ a changed one: its key and the columns that differ, as old>new. What changed goes first
- * when there is no room for all; "..." says that something was left out. */
+ * when there is no room for all, times last (they change with everything else); "..." says that
+ * something was left out. */
 static void
 print_text(const struct watch *watch, const struct sb_change *change)
 {
@@ -57,24 +81,19 @@ print_text(const struct watch *watch, const struct sb_change *change)
     const char *sign = changed ? "~" : change->op == SB_REMOVE ? "-" : "+";
     struct text_column columns[SB_COLUMNS_MAX];
     unsigned n = text_columns(change->table, wide, columns);
-    char line[TEXT_LINE_MAX], news[TEXT_LINE_MAX] = "", text[CELL_MAX], old[CELL_MAX * 2];
+    char line[TEXT_LINE_MAX], news[TEXT_LINE_MAX] = "", text[CELL_MAX];
+    bool late;
     size_t keep, room = watch->width - (wide ? 0 : strlen(" ..."));
 
     clock_text(sb_now(), text);
     snprintf(line, sizeof line, "%s %s %s %s", text, sign, change->owner,
              sb_table_info(change->table)->name);
     room = room > strlen(line) ? room - strlen(line) : 0;
-    for (unsigned i = 0; changed && i < sb_table_info(change->table)->n_columns; i++) {
-        const struct sb_column *column = &sb_table_info(change->table)->columns[i];
-
-        if (column->is_key || !memcmp((const char *)row + column->offset,
-                                      (const char *)change->old + column->offset, column->size))
-            continue;
-        cell_text(change->table, column, change->old, old);
-        cell_text(change->table, column, row, text);
-        strcat(strcat(old, ">"), text);
-        all &= add(news, room, 0, column->name, old);
-    }
+    if (changed)
+        all = add_changes(news, room, change, false);
+    late = changed && *news;
+    if (changed && !late)
+        all = add_changes(news, room, change, true);
     keep = strlen(news) + (wide ? 0 : strlen(" ..."));
     for (unsigned i = 0; i < n; i++) {
         const struct sb_column *column = columns[i].column;
@@ -84,6 +103,10 @@ print_text(const struct watch *watch, const struct sb_change *change)
         cell_text(change->table, column, row, text);
         if (*text)
             all &= add(line, watch->width, keep, column->name, text);
+    }
+    if (late) {
+        room = watch->width - (wide ? 0 : strlen(" ..."));
+        all &= add_changes(news, room > strlen(line) ? room - strlen(line) : 0, change, true);
     }
     printf("%s%s%s\n", line, news, all ? "" : " ...");
 }
