@@ -16,7 +16,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -289,18 +288,6 @@ serve(struct ctl_app *app, const struct sb_common *common, struct ctl_listener *
     }
 }
 
-/* Each switch is a file; the default of 1024 is a shell's idea. */
-static void
-raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static int
 signal_fd(void)
 {
@@ -336,7 +323,6 @@ main(int argc, char **argv)
     int signals, status = EXIT_FAILURE;
 
     zsys_handler_set(NULL);
-    raise_file_limit();
     sb_common_version(PROGRAM);
     argp_parse(&argp, argc, argv, 0, NULL, &a);
     signals = signal_fd();

@@ -256,10 +256,9 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
 static int
 open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, char *message)
 {
-    char path[SB_PATH_MAX], endpoint[SB_PATH_MAX + 8];
+    char path[SB_PATH_MAX];
     struct sb_publisher *publisher = &owner->publisher;
     int error = sb_runtime_path(config->instance, config->name, ".pub", path, message);
-    mode_t mask;
 
     if (error < 0)
         return error;
@@ -290,14 +289,9 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
         }
     }
     publisher->n_tables = owner->map.n_tables;
-    snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
-    /* To connect takes write permission: whoever may read the segment may also subscribe, nobody
-     * else. By the umask, as bind(2) makes the file in one step; no other thread makes any now. */
-    mask = umask(0117);
-    error = sb_publisher_open(publisher, endpoint, config->hwm ? config->hwm : 1000, message);
-    umask(mask);
+    error = sb_publisher_open(publisher, config->instance, path, config->hwm ? config->hwm : 1000,
+                              message);
     owner->publishing = error == SB_OK;
-    sb_share(config->instance, -1, path);
     return error;
 }
 
@@ -448,8 +442,10 @@ sb_owner_pump(struct sb_owner *owner)
     beat = now - owner->publisher.heartbeat_ns;
     if (beat >= SB_HEARTBEAT_NS) {
         sb_store_release(&owner->map.header->heartbeat, now);
-        if (owner->publishing)
+        if (owner->publishing) {
             sb_publisher_heartbeat(&owner->publisher);
+            sb_publisher_guard(&owner->publisher);
+        }
         owner->publisher.heartbeat_ns = now;
         beat = 0;
     }

@@ -60,7 +60,10 @@ struct sb_published {
 };
 
 struct sb_publisher {
-    zsock_t *socket; /* owned */
+    zsock_t *socket;        /* owned */
+    char instance[40];      /* says whose the socket is */
+    char path[SB_PATH_MAX]; /* of the socket */
+    bool bound;             /* subscribers may connect */
     uint64_t incarnation;
     uint64_t drained_ns;   /* CLOCK_MONOTONIC of the last drain */
     uint64_t heartbeat_ns; /* and of the last heartbeat */
@@ -68,7 +71,11 @@ struct sb_publisher {
     unsigned n_tables;
 };
 
-int sb_publisher_open(struct sb_publisher *publisher, const char *endpoint, int hwm, char *message);
+int sb_publisher_open(struct sb_publisher *publisher, const char *instance, const char *path,
+                      int hwm, char *message);
+/* Once a heartbeat: subscribers, of whom ZeroMQ takes any number, must not use up the descriptors,
+ * and others may have removed the socket. Disconnects all and binds anew a heartbeat later. */
+void sb_publisher_guard(struct sb_publisher *publisher);
 void sb_publisher_close(struct sb_publisher *publisher);
 /* Sends what waits in the change rings, a bounded number of records. True if there was any. */
 bool sb_publisher_drain(struct sb_publisher *publisher);

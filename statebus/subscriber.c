@@ -23,6 +23,7 @@
 
 #define SUBSCRIBER_MAGIC UINT32_C(0x5b5b5c4b)
 #define SCAN_NS (250 * SB_MS) /* between looks for new and dead owners */
+#define DEAF_MAX 4            /* looks without a message until the segment is asked */
 #define TURN_MAX 1024         /* messages of one owner a turn */
 #define ROW_MAX 1024          /* bytes; no table comes near */
 #define PREFETCH 8            /* rows fetched ahead of the one at hand */
@@ -49,6 +50,7 @@ struct source {
     uint64_t incarnation;
     bool alive;    /* its lock was held at the last scan */
     bool beat;     /* a heartbeat of this incarnation came */
+    unsigned deaf; /* looks since a message came */
     bool foreign;  /* its segment has another layout */
     bool from_now; /* rings: it was there when we subscribed, so its past is not news */
     struct follow tables[SB_T_COUNT];
@@ -459,6 +461,7 @@ take_message(struct sb_subscriber *subscriber, struct source *source, const char
         if (!source->reader || header.incarnation != source->incarnation)
             return !source->foreign; /* the last words of an earlier incarnation */
     }
+    source->deaf = 0;
     if (header.kind == SB_MESSAGE_HEARTBEAT) {
         if (header.record_size != sizeof(struct sb_beat))
             return false;
@@ -537,6 +540,7 @@ connect_source(struct sb_subscriber *subscriber, struct source *source)
     if (!source->socket)
         return;
     zsock_set_rcvhwm(source->socket, 1000);
+    zsock_set_maxmsgsize(source->socket, 2 * SB_MESSAGE_SIZE);
     zsock_set_linger(source->socket, 0);
     zsock_set_reconnect_ivl(source->socket, 50);
     for (int id = 0; id < SB_T_COUNT; id++) {
@@ -587,6 +591,19 @@ free_source(struct sb_subscriber *subscriber, struct source *source)
     free(source);
 }
 
+/* The owner lives and nothing comes, not even heartbeats: we cannot connect, or its main thread
+ * stands still. The segment tells all the same. */
+static void
+do_without_messages(struct sb_subscriber *subscriber, struct source *source)
+{
+    account_all(subscriber, source);
+    for (int id = 0; id < SB_T_COUNT; id++) {
+        struct follow *table = &source->tables[id];
+
+        table->stale |= table->present && table->stream > table->applied;
+    }
+}
+
 /* sb_each_owner: look at one owner, known or not. */
 static int
 look_at(void *arg, const char *owner)
@@ -614,6 +631,8 @@ look_at(void *arg, const char *owner)
             account_all(subscriber, source);
     }
     open_source(subscriber, source);
+    if (source->reader && source->alive && source->deaf++ >= DEAF_MAX)
+        do_without_messages(subscriber, source);
     return 0;
 }
 
@@ -722,7 +741,7 @@ sb_subscriber_synced(const struct sb_subscriber *subscriber)
     for (const struct source *source = subscriber->sources; source; source = source->next) {
         if (source->foreign || (!source->alive && !source->reader))
             continue; /* nothing there that we could read */
-        if (!source->reader || (source->alive && !source->beat))
+        if (!source->reader || (source->alive && !source->beat && source->deaf <= DEAF_MAX))
             return false;
         for (int id = 0; id < SB_T_COUNT; id++)
             if (source->tables[id].present && source->tables[id].stale)

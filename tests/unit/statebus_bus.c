@@ -5,11 +5,16 @@
  */
 #include "statebus_roles.h"
 #include "segment.h"
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <trivet/clock.h>
 #include <unistd.h>
@@ -179,6 +184,77 @@ a_second_owner_learns_who_is_there(void **state)
     stop(&first, 0);
 }
 
+#define CROWD 400  /* connections */
+#define FILES 1024 /* the owner's limit */
+
+static void
+socket_path(char *ret)
+{
+    assert_int_equal(sb_runtime_path(fixture_instance(), "controller", ".pub", ret, NULL), SB_OK);
+}
+
+/* ZeroMQ takes any number of connections and aborts when it has no descriptor for one. */
+static void
+a_crowd_of_connections_is_sent_away(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct child subscriber = start("subscriber", "", ""), controller;
+    const struct rlimit limit = {FILES, FILES};
+    struct content content;
+    int crowd[CROWD];
+
+    (void)state;
+    controller = start("owner", "controller", "");
+    sync_with(&subscriber, 1);
+    assert_int_equal(prlimit(controller.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+    socket_path(address.sun_path);
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(crowd[i] >= 0);
+        assert_int_equal(connect(crowd[i], (struct sockaddr *)&address, sizeof address), 0);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        struct pollfd gone = {.fd = crowd[i]}; /* POLLHUP */
+
+        assert_int_equal(poll(&gone, 1, DEADLINE_MS), 1);
+        close(crowd[i]);
+    }
+    content = order(&controller, "churn 300 5");
+    wait_for(&subscriber, content.digest, content.changes);
+    sync_with(&subscriber, 1);
+    stop(&subscriber, 0);
+    stop(&controller, 0);
+}
+
+/* The message is a hint: who gets none finds the changes all the same; a removed socket comes back.
+ */
+static void
+no_socket_no_messages_but_the_changes(void **state)
+{
+    struct child controller = start("owner", "controller", ""), subscriber;
+    char path[SB_PATH_MAX];
+    struct content content;
+    struct reached r;
+    int fd;
+
+    (void)state;
+    socket_path(path);
+    assert_int_equal(unlink(path), 0);
+    fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    subscriber = start("subscriber", "", "");
+    content = order(&controller, "churn 300 5");
+    wait_for(&subscriber, content.digest, 0);
+    content = order(&controller, "churn 300 6");
+    r = wait_for(&subscriber, content.digest, 300);
+    assert_int_equal(r.received, 0);
+    assert_int_equal(unlink(path), 0);
+    sync_with(&subscriber, 1); /* a heartbeat came */
+    stop(&subscriber, 0);
+    stop(&controller, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -187,6 +263,10 @@ main(int argc, char **argv)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(joiners_at_any_time_agree, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(no_wake_up_is_lost, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_crowd_of_connections_is_sent_away, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(no_socket_no_messages_but_the_changes, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_second_owner_learns_who_is_there, fixture_setup,
                                         fixture_teardown),
     };
