@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <trivet/clock.h>
 #include <trivet/log.h>
 #include <unistd.h>
 
@@ -103,8 +105,14 @@ take_over(int dir, const char *name, const struct identity *who)
     } else if (plain && flock(fd, LOCK_EX | LOCK_NB) < 0) {
         sb_error("%s is in use by a process of uid %u: choose another --instance", name, st.st_uid);
         result = -1;
-    } else if (unlinkat(dir, name, 0) == 0) {
+    } else if (unlinkat(dir, name, 0) == 0 || unlinkat(dir, name, AT_REMOVEDIR) == 0) {
         sb_warning("%s of uid %u was in the way: removed", name, st.st_uid);
+    } else { /* a directory with something in it */
+        char aside[SB_SEGMENT_NAME_MAX + 40];
+
+        snprintf(aside, sizeof aside, "%.80s.aside-%" PRIx64, name, sb_now());
+        if (renameat(dir, name, dir, aside) == 0)
+            sb_warning("%s of uid %u was in the way: it is %s now", name, st.st_uid, aside);
     }
 out:
     if (fd >= 0)

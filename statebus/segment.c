@@ -215,8 +215,8 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
                        "removed",
                        owner, instance, holder);
     }
-    base = mmap(NULL, (size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
-                MAP_SHARED | (writable ? MAP_POPULATE : 0), fd, 0);
+    base = mmap(NULL, (size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
+                fd, 0);
     if (base == MAP_FAILED) {
         error = sb_fail(message, SB_ESYS, "cannot map segment %s: %s", name, strerror(errno));
         close(fd);
@@ -231,10 +231,15 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
     map.device = st.st_dev;
     map.inode = st.st_ino;
     error = check_directory(&map, name, message);
+    /* Only now: its size is one of ours, and a hole in it must not end us at the first write. */
+    if (error == SB_OK && writable && posix_fallocate(fd, 0, st.st_size) != 0)
+        error = sb_fail(message, SB_ENOSPC, "segment %s has holes, and " SHM_DIR " is full", name);
     if (error < 0) {
         sb_map_close(&map);
         return error;
     }
+    if (writable)
+        madvise(base, map.size, MADV_POPULATE_WRITE); /* older kernels: at first use */
     *ret = map;
     return SB_OK;
 }

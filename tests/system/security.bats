@@ -118,6 +118,12 @@ installed() { # into a directory that other users reach
     up
     grep -q "trivet.$INSTANCE.controller of uid 65534 was in the way: removed" "$RUN.supervisor/log/controller.log"
     [ "$(stat -c %U "$segment")" = trivet ]
+    trivet down
+    rm "$segment"
+    as_nobody mkdir "$segment" "$segment.new" "$segment/inside"
+    up
+    [ "$(stat -c '%U %F' "$segment")" = 'trivet regular file' ]
+    rm -r "$segment".aside-*
     full_only
     trivet down
     rm "$segment"

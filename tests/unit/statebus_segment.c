@@ -139,6 +139,38 @@ too_little_memory_is_an_error(void **state)
     sb_owner_close(&owner);
 }
 
+/* A segment's size is what somebody says until its header is looked at: no memory is taken for it.
+ * Nor is a hole left where a write might find no memory. */
+static void
+a_size_that_is_not_true_costs_no_memory(void **state)
+{
+    struct sb_owner *owner = fixture_open("sparse", SB_T_mac, 1000, 1, false);
+    char path[256];
+    struct stat before, after;
+    int fd;
+
+    (void)state;
+    sb_owner_close(&owner);
+    fixture_path("sparse", "", path, sizeof path);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &before), 0);
+    assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8192, 65536), 0);
+    owner = fixture_open("sparse", SB_T_mac, 1000, 1, false);
+    assert_true(sb_owner_warm(owner));
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_int_equal(after.st_blocks, before.st_blocks);
+    sb_owner_close(&owner);
+
+    assert_int_equal(ftruncate(fd, 256 << 20), 0);
+    owner = fixture_open("sparse", SB_T_mac, 1000, 1, false);
+    assert_false(sb_owner_warm(owner));
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_int_equal(after.st_blocks, before.st_blocks);
+    sb_owner_close(&owner);
+    close(fd);
+}
+
 /* ---- kill -9 ------------------------------------------------------------------------ */
 
 /* Writes without end in a child; a byte on the pipe now and then shows that it runs. */
@@ -495,6 +527,7 @@ main(void)
         cmocka_unit_test(foreign_segments_are_refused_and_replaced),
         cmocka_unit_test(a_second_owner_is_refused),
         cmocka_unit_test(too_little_memory_is_an_error),
+        cmocka_unit_test(a_size_that_is_not_true_costs_no_memory),
         cmocka_unit_test(full_shared_memory_is_a_clear_error),
         cmocka_unit_test(a_removed_segment_stays_readable),
         cmocka_unit_test(a_segment_replaced_by_a_foreign_one_is_refused),
