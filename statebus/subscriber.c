@@ -435,6 +435,8 @@ take_heartbeat(struct sb_subscriber *subscriber, struct source *source,
         if (id < 0 || !source->tables[id].present)
             continue;
         table = &source->tables[id];
+        if (beat.last_seq > sb_reader_seq(source->reader, (enum sb_table_id)id))
+            continue; /* it was never given out: see take_message() */
         account(subscriber, table, beat.last_seq);
         if (beat.last_seq > table->applied)
             table->stale = true;
@@ -473,8 +475,14 @@ take_message(struct sb_subscriber *subscriber, struct source *source, const char
         header.first_seq >= SB_SEQ_MAX ||
         header.record_size != 8u + sb_table_info((enum sb_table_id)id)->row_size)
         return false;
-    if (source->tables[id].present)
-        take_delta(subscriber, source, (enum sb_table_id)id, &header, records);
+    if (!source->tables[id].present)
+        return true;
+    /* The segment shows a sequence before its message is sent: this one never was given out. */
+    if (header.first_seq + header.count - 1 > sb_reader_seq(source->reader, (enum sb_table_id)id)) {
+        source->tables[id].stale = true;
+        return false;
+    }
+    take_delta(subscriber, source, (enum sb_table_id)id, &header, records);
     return true;
 }
 
