@@ -201,19 +201,23 @@ a_crowd_of_connections_is_sent_away(void **state)
     struct child subscriber = start("subscriber", "", ""), controller;
     const struct rlimit limit = {FILES, FILES};
     struct content content;
-    int crowd[CROWD];
+    int crowd[CROWD], n;
 
     (void)state;
     controller = start("owner", "controller", "");
     sync_with(&subscriber, 1);
     assert_int_equal(prlimit(controller.pid, RLIMIT_NOFILE, &limit, NULL), 0);
     socket_path(address.sun_path);
-    for (int i = 0; i < CROWD; i++) {
-        crowd[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_true(crowd[i] >= 0);
-        assert_int_equal(connect(crowd[i], (struct sockaddr *)&address, sizeof address), 0);
+    for (n = 0; n < CROWD; n++) { /* the last ones may find that nobody listens any more */
+        crowd[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(crowd[n] >= 0);
+        if (connect(crowd[n], (struct sockaddr *)&address, sizeof address) < 0) {
+            close(crowd[n]);
+            break;
+        }
     }
-    for (int i = 0; i < CROWD; i++) {
+    assert_true(n > FILES / 4 - 50);
+    for (int i = 0; i < n; i++) {
         struct pollfd gone = {.fd = crowd[i]}; /* POLLHUP */
 
         assert_int_equal(poll(&gone, 1, DEADLINE_MS), 1);
