@@ -424,6 +424,20 @@ run(void *arg)
     return NULL;
 }
 
+/* What another policy decided would shadow what this one decides. Without their rows its rules are
+ * stale, and go when their switch connects. */
+static void
+forget_other_policies(struct ctl_worker *worker)
+{
+    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+        const struct sb_flow *row = sb_peek(worker->flow, slot);
+
+        if (row->policy != worker->policy->id &&
+            !(row->policy == SB_policy_MULTICAST && worker->policy->multicast))
+            sb_remove(worker->flow, slot);
+    }
+}
+
 int
 ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
 {
@@ -447,6 +461,7 @@ ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
         worker->rx == NULL || worker->epoll < 0)
         return -1;
+    forget_other_policies(worker);
     /* the mailbox was set up before, so that mail could be posted already */
     if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event) < 0)
         return -1;

@@ -94,6 +94,19 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
     pingall
 }
 
+@test "another policy takes the rules of the one before away" {
+    flows s1 | grep -q priority=100
+    up --policy learning
+    trivet wait
+    eventually 2 eval 'not grep -q priority=100 <<<"$(flows s1)"'
+    pingall
+    flows s1 | grep -q priority=10,
+    up --policy shortest
+    trivet wait
+    eventually 2 eval 'not grep -q priority=10, <<<"$(flows s1)"'
+    pingall
+}
+
 @test "all services killed ten times under traffic" {
     full_only
     declare -A pid
