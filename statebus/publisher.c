@@ -24,8 +24,6 @@ __tsan_default_suppressions(void)
 }
 #endif
 
-/* Records taken of one shard a pump; the rest waits for the next one, 1 ms later at most. */
-#define DRAIN_MAX 4096
 /* Bytes of a subscription, all that a subscriber may send. */
 #define TOPIC_MAX 64
 
@@ -180,7 +178,9 @@ sb_publisher_drain(struct sb_publisher *publisher)
             uint64_t dropped = sb_load_acquire(&c->dropped);
             uint32_t taken = 0, n;
 
-            while (taken < DRAIN_MAX && (n = send_batch(publisher, table, c)) > 0)
+            /* A whole ring's worth, so that all that was pushed before the drops goes before their
+             * gap: who reads the table again because of it must not step back afterwards. */
+            while (taken <= c->mask && (n = send_batch(publisher, table, c)) > 0)
                 taken += n;
             if (dropped != c->dropped_seen) {
                 /* numbers nobody gets: the gap tells subscribers to read the table again */

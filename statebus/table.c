@@ -246,10 +246,8 @@ static void
 empty(struct sb_table *table, uint32_t i)
 {
     struct sb_slot *slot = sb_table_slot(table, i);
+    const void *row = sb_table_row(table, slot); /* its bytes stand until the slot is used again */
 
-    if (table->changes)
-        sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table, i),
-                        sb_table_row(table, slot));
     /* the floor before the word, so that no sequence of this slot comes again (record.h) */
     if (slot->word >> 1 > table->shard->floor)
         sb_store(&table->shard->floor, slot->word >> 1);
@@ -257,6 +255,10 @@ empty(struct sb_table *table, uint32_t i)
     sb_store_release(&table->tags[i], 0);
     table->rows--;
     sb_store(&table->shard->rows, table->rows);
+    /* Told only when it is so: a subscriber that reads the table after it has the number of a
+     * change must find the change made, or it keeps the row for good. */
+    if (table->changes)
+        sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table, i), row);
 }
 
 static int64_t

@@ -76,7 +76,14 @@ picture() {
     in_host agent1 ping -c 2 -i 0.2 -W 2 -q 10.1.1.6
 }
 
+no_foreigners() { # also those of a run that was cut short
+    ovs-vsctl --if-exists del-br t-foreign
+    ip netns del t-foreign 2>/dev/null || true
+    ip link del t-foreign0 2>/dev/null || true
+}
+
 @test "clean removes what is on record and nothing else" {
+    no_foreigners
     ovs-vsctl add-br t-foreign -- set bridge t-foreign datapath_type=netdev
     ip netns add t-foreign
     ip link add t-foreign0 type veth peer name t-foreign1
@@ -90,9 +97,7 @@ picture() {
     [ ! -e /run/netns/t-h1 ]
     [ -e /sys/class/net/t-foreign0 ]
     [ ! -e /sys/class/net/t-s1-eth2 ]
-    ovs-vsctl del-br t-foreign
-    ip netns del t-foreign
-    ip link del t-foreign0
+    no_foreigners
 }
 
 @test "another topology, a foreign bridge and a foreign interface are refused by name" {
