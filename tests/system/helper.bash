@@ -31,8 +31,12 @@ full_only() { [ -n "${TRIVET_FULL:-}" ] || skip "full tier (env/test --full)"; }
 
 # Nothing of an earlier run is left, neither processes nor state.
 fresh() {
+    local bridge
     trivet down 2>/dev/null || true
     topology clean
+    for bridge in $(ovs-vsctl --timeout=5 list-br 2>/dev/null | grep '^t-'); do # of a test that was cut short
+        ovs-vsctl --if-exists del-br "$bridge"
+    done
     rm -f /dev/shm/trivet."$INSTANCE".*
     rm -rf --one-file-system "$RUN" "$RUN.supervisor"
 }
