@@ -19,13 +19,17 @@ each_policy() { # TOPOLOGY [OPTION]...
     full_only
     each_policy diamond
 }
-@test "pod with static ARP: all pairs, all policies" { each_policy pod; }
+@test "pod with static ARP: all pairs, all policies" {
+    full_only
+    each_policy pod
+}
 @test "pod without static ARP: all pairs, shortest" {
     network pod shortest --no-arp
     pingall
 }
 @test "ring of 5: all pairs, all policies" { each_policy ring,5; }
 @test "a ring with a patch link: all pairs" {
+    full_only
     network ring,4 shortest --patch s2-s3
     pingall
 }

@@ -342,6 +342,7 @@ tree_stands() { [ "$(statebus dump group --json | jq -s 'map(select(.state == "i
 }
 
 @test "multicast: a switch of others that joins two edge ports makes no storm" {
+    full_only
     begin diamond
     ovs-vsctl add-br t-x -- set bridge t-x datapath_type=netdev fail_mode=standalone
     for s in 3 4; do

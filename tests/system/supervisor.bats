@@ -348,6 +348,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
 }
 
 @test "up --cold forgets earlier networks, once; wait does not count what is gone" {
+    full_only
     up --topology diamond
     trivet wait
     topology clean
@@ -366,6 +367,7 @@ runs_again() { # SERVICE OLD-PID: another process, ready
 }
 
 @test "doctor names what is gone: switches, and the interfaces of agents" {
+    full_only
     up --topology diamond
     trivet wait
     trivet agents t-h1
