@@ -44,6 +44,8 @@ static const struct basic {
     [CTL_TABLE_MISS] = {CTL_COOKIE_TABLE_MISS, 0, 0, "table-miss"},
     [CTL_DISCOVERY] = {CTL_COOKIE_DISCOVERY, UINT16_MAX, CTL_ETH_LLDP, "discovery"},
 };
+static const struct of_action to_controller = {
+    .type = OF_A_OUTPUT, .port = OFPP_CONTROLLER, .max_len = OFPCML_NO_BUFFER}; /* what they do */
 
 /* ---- comparing ------------------------------------------------------------------------ */
 
@@ -74,9 +76,6 @@ ctl_flow_place(const struct of_flow *flow, uint64_t cookie, const struct of_acti
 static bool
 is_basic(struct ctl_conn *conn, const struct of_flow *flow)
 {
-    static const struct of_action to_controller = {
-        .type = OF_A_OUTPUT, .port = OFPP_CONTROLLER, .max_len = OFPCML_NO_BUFFER};
-
     for (unsigned i = 0; i < CTL_N_BASIC; i++) {
         const struct basic *basic = &basics[i];
 
@@ -93,8 +92,6 @@ is_basic(struct ctl_conn *conn, const struct of_flow *flow)
 void
 ctl_reconcile_basic(struct ctl_conn *conn)
 {
-    static const struct of_action to_controller = {
-        .type = OF_A_OUTPUT, .port = OFPP_CONTROLLER, .max_len = OFPCML_NO_BUFFER};
     struct of_buffer b;
 
     for (unsigned i = 0; i < CTL_N_BASIC; i++) {
@@ -233,10 +230,9 @@ compare(struct ctl_conn *conn, int64_t slot, const struct of_flow *flow)
 void
 ctl_reconcile_flow(struct ctl_conn *conn, const struct of_flow *flow)
 {
+    bool noted = is_basic(conn, flow) || ctl_multicast_found_rule(conn, flow);
     const struct sb_flow *row;
     int64_t slot;
-
-    bool noted = is_basic(conn, flow) || ctl_multicast_found_rule(conn, flow);
 
     if (flow->cookie >> 48 != CTL_COOKIE_TAG) {
         foreign_flow(conn, flow);
