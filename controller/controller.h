@@ -60,6 +60,7 @@ struct ctl_mail_host {
     bool gone;  /* to workers: forget it */
     bool flush; /* to workers: its flows lead to an old attachment, delete them */
     bool clash; /* to workers: its multicast came back in elsewhere; see multicast.c */
+    bool alive; /* to main: no packet of it came, but rules of it are in use */
     uint64_t dpid;
     uint32_t port;
     uint8_t ip[16]; /* IPv4 (mapped) or IPv6; all zero unknown */
@@ -190,7 +191,9 @@ struct ctl_worker {
     struct ctl_mailbox mailbox;
 
     struct sb_table *mac, *flow, *group, *decision; /* borrowed: this worker's shards */
-    struct ctl_net *net;                            /* shared: released when replaced */
+    struct ctl_rows *rows;                          /* owned: rows of `flow` by switch */
+    uint64_t confirm_mono_ns; /* when what nobody confirmed since the restart goes; 0: it went */
+    struct ctl_net *net;      /* shared: released when replaced */
 
     struct ctl_conn *conns;    /* list of all connections */
     struct ctl_conn **by_dpid; /* owned: open-addressed, power of two */
@@ -227,6 +230,9 @@ void ctl_worker_event(struct ctl_worker *worker, enum sb_event_kind kind, enum s
 struct ctl_host *ctl_host_find(struct ctl_worker *worker, const uint8_t *mac);
 void ctl_host_set(struct ctl_worker *worker, const uint8_t *mac, uint64_t dpid, uint32_t port);
 void ctl_host_forget(struct ctl_worker *worker, const uint8_t *mac);
+/* Some time after a restart: what rules in use show is confirmed, rows of `mac` from before that
+ * nothing confirms go. */
+void ctl_known_confirm(struct ctl_worker *worker);
 /* A frame came in at an edge port: tell the main thread what is new about its source. */
 void ctl_host_seen(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t in_port,
                    const struct ctl_frame *frame);
@@ -381,6 +387,16 @@ bool ctl_handshake_refused(struct ctl_conn *conn, uint32_t xid);
 void ctl_handshake_timers(struct ctl_conn *conn);
 /* The dpid is free, or the old connection is dead: go on. */
 void ctl_handshake_proceed(struct ctl_conn *conn);
+
+/* ---- rows.c: the rows of `flow` that are a switch's --------------------------------------- */
+
+struct ctl_rows *ctl_rows_new(const struct sb_table *flow); /* NULL: out of memory; free() it */
+/* A row of this switch was put into a slot that was another's, or empty. */
+void ctl_rows_add(struct ctl_rows *rows, uint64_t dpid, int64_t slot);
+/* The next slot with a row of this switch after `slot` (start with -1), or SB_ENONE. Rows may be
+ * removed meanwhile; one that is added may be missed. */
+int64_t ctl_rows_next(struct ctl_rows *rows, const struct sb_table *flow, uint64_t dpid,
+                      int64_t slot);
 
 /* ---- flows.c: rules of this worker's switches ------------------------------------------ */
 

@@ -224,8 +224,8 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         return false;
     if (known)
         sb_write(worker->flow, slot, row);
-    else
-        slot = sb_put_hashed(worker->flow, row, hash);
+    else if ((slot = sb_put_hashed(worker->flow, row, hash)) >= 0)
+        ctl_rows_add(worker->rows, row->dpid, slot);
     if (slot >= 0)
         remember_unconfirmed(conn, (uint32_t)slot);
     worker->counters.flows++;
@@ -448,11 +448,10 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
     struct of_buffer b;
     size_t n = 0;
 
-    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->rows, worker->flow, conn->features.dpid, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
 
-        if (row->dpid != conn->features.dpid)
-            continue;
         if (row->group != 0)
             continue; /* multicast.c keeps its buckets true and deletes what comes in by the port */
         if (row->output == OFPP_IN_PORT && row->in_port == port) {
@@ -484,15 +483,14 @@ void
 ctl_flow_delete_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net_port *port))
 {
     struct ctl_worker *worker = conn->worker;
-    struct sb_table_stats stats;
 
-    sb_table_stats(worker->flow, &stats);
-    for (int64_t slot = -1; stats.rows > 0 && (slot = sb_next(worker->flow, slot)) >= 0;) {
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->rows, worker->flow, conn->features.dpid, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
         const struct ctl_net_port *port;
         uint32_t output;
 
-        if (row->dpid != conn->features.dpid || row->group != 0)
+        if (row->group != 0)
             continue;
         output = row->output == OFPP_IN_PORT ? row->in_port : row->output;
         port = ctl_net_port(conn->sw, output);

@@ -159,6 +159,48 @@ ctl_host_seen(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t in_port
     }
 }
 
+void
+ctl_known_confirm(struct ctl_worker *worker)
+{
+    uint64_t dropped;
+
+    /* Its idle time-out did not end this rule, so its source was heard at its port. */
+    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+        static const uint32_t source = SB_MATCH_IN_PORT | SB_MATCH_ETH_SRC;
+        const struct sb_flow *flow = sb_peek(worker->flow, slot);
+        struct sb_mac row = {.dpid = flow->dpid};
+        struct ctl_host *host;
+        struct ctl_mail *mail;
+        struct ctl_mail_host *seen;
+
+        if (flow->state != SB_flow_state_INSTALLED || flow->idle_s == 0 ||
+            (flow->fields & source) != source)
+            continue;
+        memcpy(row.mac, flow->eth_src, 6);
+        if (sb_get(worker->mac, sb_find(worker->mac, &row), &row) == SB_OK &&
+            row.port == flow->in_port)
+            sb_put(worker->mac, &row);
+        host = ctl_host_find(worker, flow->eth_src);
+        if (host == NULL || host->dpid != flow->dpid || host->port != flow->in_port ||
+            worker->now_ns - host->reported_ns < REPORT_NS)
+            continue;
+        mail = ctl_mail_new(CTL_M_HOST, flow->dpid, sizeof(*seen));
+        seen = (void *)mail->data;
+        memcpy(seen->mac, flow->eth_src, 6);
+        seen->dpid = flow->dpid;
+        seen->port = flow->in_port;
+        seen->alive = true;
+        if (ctl_post_or_drop(&worker->app->mailbox, mail))
+            host->reported_ns = worker->now_ns;
+        else
+            worker->counters.dropped_mail++;
+    }
+    dropped = sb_drop_restored(worker->mac);
+    if (dropped > 0)
+        sb_info("worker %u: %lu addresses from before the restart were not heard again: forgotten",
+                worker->index, dropped);
+}
+
 /* ---- pending packets: a bounded ring ------------------------------------------------------ */
 
 void

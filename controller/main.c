@@ -160,33 +160,6 @@ open_bus(struct ctl_app *app, const struct sb_common *common)
     return 0;
 }
 
-/* Flows and groups of an earlier run are hearsay until their switch is back and has been asked. */
-static void
-mark_restored(struct ctl_app *app)
-{
-    for (unsigned i = 0; i < app->n_workers; i++) {
-        struct sb_table *flows = sb_owner_table(app->owner, SB_T_flow, i),
-                        *groups = sb_owner_table(app->owner, SB_T_group, i);
-
-        for (int64_t slot = -1; (slot = sb_next(flows, slot)) >= 0;) {
-            struct sb_flow row;
-
-            if (sb_get(flows, slot, &row) != SB_OK)
-                continue;
-            row.state = SB_flow_state_RESTORED;
-            sb_amend(flows, slot, &row);
-        }
-        for (int64_t slot = -1; (slot = sb_next(groups, slot)) >= 0;) {
-            struct sb_group row;
-
-            if (sb_get(groups, slot, &row) != SB_OK)
-                continue;
-            row.state = SB_flow_state_RESTORED;
-            sb_amend(groups, slot, &row);
-        }
-    }
-}
-
 static int
 start_workers(struct ctl_app *app)
 {
@@ -355,7 +328,6 @@ main(int argc, char **argv)
     for (unsigned i = 0; i < app.n_workers; i++)
         if (ctl_mailbox_init(&app.workers[i].mailbox) != 0)
             goto out;
-    mark_restored(&app);
     if (ctl_topology_open(&app, runtime_dir) != 0 || start_workers(&app) != 0)
         goto out;
     ctl_event(&app, SB_event_kind_START, SB_severity_INFO, 0, 0,

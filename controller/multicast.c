@@ -286,11 +286,12 @@ delete_sources(struct ctl_conn *conn, const struct ctl_mail_multicast *order)
 {
     struct ctl_worker *worker = conn->worker;
 
-    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->rows, worker->flow, conn->features.dpid, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
         const struct ctl_multicast_port *port;
 
-        if (row->group != CTL_GROUP_MULTICAST || row->dpid != conn->features.dpid)
+        if (row->group != CTL_GROUP_MULTICAST)
             continue;
         port = ordered(order, row->in_port);
         if (port == NULL || port->link)

@@ -259,19 +259,18 @@ ctl_reconcile_begin(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
     struct sb_group group = {.dpid = conn->features.dpid, .group = CTL_GROUP_MULTICAST};
-    struct sb_table_stats stats;
     int64_t slot = sb_find(worker->group, &group);
 
     if (sb_get(worker->group, slot, &group) == SB_OK) {
         group.state = SB_flow_state_RESTORED;
         sb_amend(worker->group, slot, &group);
     }
-    sb_table_stats(worker->flow, &stats);
-    for (slot = -1; stats.rows > 0 && (slot = sb_next(worker->flow, slot)) >= 0;) {
+    for (slot = -1;
+         (slot = ctl_rows_next(worker->rows, worker->flow, conn->features.dpid, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
         struct sb_flow doubted;
 
-        if (row->dpid != conn->features.dpid || row->state == SB_flow_state_RESTORED)
+        if (row->state == SB_flow_state_RESTORED)
             continue;
         doubted = *row;
         doubted.state = SB_flow_state_RESTORED;
@@ -321,16 +320,15 @@ ctl_reconcile_end(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
     struct ctl_read_back *back = found(conn);
-    struct sb_table_stats stats;
     uint32_t ended = 0, again = 0;
 
-    sb_table_stats(worker->flow, &stats);
     /* not asked or not answered: what is restored stays restored */
     for (int64_t slot = -1;
-         conn->flows_read && stats.rows > 0 && (slot = sb_next(worker->flow, slot)) >= 0;) {
+         conn->flows_read &&
+         (slot = ctl_rows_next(worker->rows, worker->flow, conn->features.dpid, slot)) >= 0;) {
         const struct sb_flow *row = sb_peek(worker->flow, slot);
 
-        if (row->dpid != conn->features.dpid || row->state != SB_flow_state_RESTORED)
+        if (row->state != SB_flow_state_RESTORED)
             continue;
         if (row->idle_s != 0 || row->hard_s != 0) {
             /* A timed flow that the switch has no more has ended; the next packet decides anew. */

@@ -233,9 +233,8 @@ packet_out(struct ctl_worker *worker, const struct ctl_mail *mail)
 static void
 forget_switch(struct ctl_worker *worker, uint64_t dpid)
 {
-    for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;)
-        if (((const struct sb_flow *)sb_peek(worker->flow, slot))->dpid == dpid)
-            sb_remove(worker->flow, slot);
+    for (int64_t slot = -1; (slot = ctl_rows_next(worker->rows, worker->flow, dpid, slot)) >= 0;)
+        sb_remove(worker->flow, slot);
     for (int64_t slot = -1; (slot = sb_next(worker->mac, slot)) >= 0;)
         if (((const struct sb_mac *)sb_peek(worker->mac, slot))->dpid == dpid)
             sb_remove(worker->mac, slot);
@@ -356,6 +355,10 @@ run_timers(struct ctl_worker *worker)
             ctl_conn_timers(conn);
     }
     ctl_pending_run(worker);
+    if (worker->confirm_mono_ns != 0 && worker->mono_ns >= worker->confirm_mono_ns) {
+        worker->confirm_mono_ns = 0;
+        ctl_known_confirm(worker);
+    }
 }
 
 static void
@@ -424,17 +427,31 @@ run(void *arg)
     return NULL;
 }
 
-/* What another policy decided would shadow what this one decides. Without their rows its rules are
- * stale, and go when their switch connects. */
+/* Rows of an earlier run are hearsay until their switch is back and has been asked. What another
+ * policy decided would shadow what this one decides: without their rows its rules are stale, and go
+ * when their switch connects. */
 static void
-forget_other_policies(struct ctl_worker *worker)
+adopt_rows(struct ctl_worker *worker)
 {
     for (int64_t slot = -1; (slot = sb_next(worker->flow, slot)) >= 0;) {
-        const struct sb_flow *row = sb_peek(worker->flow, slot);
+        struct sb_flow row;
 
-        if (row->policy != worker->policy->id &&
-            !(row->policy == SB_policy_MULTICAST && worker->policy->multicast))
+        sb_get(worker->flow, slot, &row);
+        if (row.policy != worker->policy->id &&
+            !(row.policy == SB_policy_MULTICAST && worker->policy->multicast)) {
             sb_remove(worker->flow, slot);
+            continue;
+        }
+        row.state = SB_flow_state_RESTORED;
+        sb_amend(worker->flow, slot, &row);
+        ctl_rows_add(worker->rows, row.dpid, slot);
+    }
+    for (int64_t slot = -1; (slot = sb_next(worker->group, slot)) >= 0;) {
+        struct sb_group row;
+
+        sb_get(worker->group, slot, &row);
+        row.state = SB_flow_state_RESTORED;
+        sb_amend(worker->group, slot, &row);
     }
 }
 
@@ -455,13 +472,16 @@ ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->hosts_size = 1024;
     worker->hosts = calloc(worker->hosts_size, sizeof(*worker->hosts));
     worker->rx = malloc(CTL_RX_BUFFER);
+    worker->rows = ctl_rows_new(worker->flow);
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->now_ns = sb_now();
     worker->mono_ns = sb_mono();
     if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
-        worker->rx == NULL || worker->epoll < 0)
+        worker->rx == NULL || worker->rows == NULL || worker->epoll < 0)
         return -1;
-    forget_other_policies(worker);
+    adopt_rows(worker);
+    if (sb_owner_warm(app->owner))
+        worker->confirm_mono_ns = worker->mono_ns + app->config->controller.confirm_s * SB_SECOND;
     /* the mailbox was set up before, so that mail could be posted already */
     if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event) < 0)
         return -1;
@@ -482,4 +502,5 @@ ctl_worker_join(struct ctl_worker *worker)
     free(worker->by_dpid);
     free(worker->hosts);
     free(worker->rx);
+    free(worker->rows);
 }

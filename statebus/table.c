@@ -391,6 +391,12 @@ sb_remove(struct sb_table *table, int64_t i)
     return SB_OK;
 }
 
+uint32_t
+sb_table_slots(const struct sb_table *table)
+{
+    return table->n_slots;
+}
+
 void
 sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret)
 {

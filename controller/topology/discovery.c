@@ -33,7 +33,11 @@
 #define UNKNOWN_INTERVAL_NS (125 * SB_MS) /* between frames while a port's type is open */
 #define FRAMES_A_RUN 16                   /* to one switch; the rest in the next run */
 #define RUN_NS (5 * SB_MS)                /* between two runs */
-#define LINK_WRITE_NS (5 * SB_SECOND)     /* a link's "last seen" is published this often */
+/* A port that was a link stays unknown this many times longer: its far end is more likely to come
+ * back late (a busy machine) than to have become a host, and as an edge port it would be sent the
+ * copies that flood.c keeps for new edge ports. */
+#define AGAIN_SETTLE 4
+#define LINK_WRITE_NS (5 * SB_SECOND) /* a link's "last seen" is published this often */
 #define HMAC_SIZE 16
 #define SIGNED_SIZE 20
 
@@ -302,7 +306,8 @@ run_port(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_port *
     }
     next = port->next_lldp_ns;
     if (port->row.type == SB_port_type_UNKNOWN) {
-        uint64_t settled = port->first_lldp_ns + topology->settle_ns;
+        uint64_t settled =
+            port->first_lldp_ns + topology->settle_ns * (port->was_link ? AGAIN_SETTLE : 1);
 
         if (mono >= settled)
             ctl_graph_type(topology, sw, port, SB_port_type_EDGE);

@@ -215,6 +215,7 @@ ctl_graph_type(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_
     if (old == type)
         return;
     port->row.type = (uint8_t)type;
+    port->was_link = type == SB_port_type_UNKNOWN && old == SB_port_type_LINK;
     topology->dirty = true;
     write_port(topology, port);
     sb_info("switch %016lx: port %u (%s) is %s", sw->row.dpid, port->row.port, port->row.name,

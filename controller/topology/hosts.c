@@ -63,6 +63,11 @@ ctl_hosts_seen(struct ctl_topology *topology, const struct ctl_mail_host *seen)
     memcpy(row.mac, seen->mac, 6);
     slot = sb_find(topology->hosts_table, &row);
     known = sb_get(topology->hosts_table, slot, &row) == SB_OK;
+    if (seen->alive) {
+        if (known && row.dpid == seen->dpid && row.port == seen->port)
+            sb_put(topology->hosts_table, &row);
+        return;
+    }
     moved = known && (row.dpid != seen->dpid || row.port != seen->port);
     if (!is_edge(topology, seen->dpid, seen->port) ||
         (moved && sb_now() - row.last_ns < SETTLED_NS)) {
@@ -142,4 +147,23 @@ ctl_hosts_restore(struct ctl_topology *topology)
         }
         tell(topology, &row, false, false);
     }
+}
+
+void
+ctl_hosts_confirm(struct ctl_topology *topology)
+{
+    uint64_t dropped = 0;
+
+    for (int64_t slot = -1; (slot = sb_next(topology->hosts_table, slot)) >= 0;) {
+        struct sb_host row;
+
+        if (!sb_restored(topology->hosts_table, slot) ||
+            sb_get(topology->hosts_table, slot, &row) != SB_OK)
+            continue;
+        sb_remove(topology->hosts_table, slot);
+        tell(topology, &row, true, false);
+        dropped++;
+    }
+    if (dropped > 0)
+        sb_info("%lu hosts from before the restart were not heard again: forgotten", dropped);
 }

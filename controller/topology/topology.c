@@ -30,6 +30,8 @@ ctl_topology_open(struct ctl_app *app, const char *runtime_dir)
     ctl_graph_restore(topology);
     ctl_tree_restore(topology);
     ctl_hosts_restore(topology);
+    if (sb_owner_warm(app->owner)) /* a second after the workers */
+        topology->confirm_mono_ns = sb_mono() + (app->config->controller.confirm_s + 1) * SB_SECOND;
     topology->dirty = true;
     return 0;
 }
@@ -132,6 +134,10 @@ ctl_topology_run(struct ctl_topology *topology)
     if (mono >= topology->next_check_ns) {
         ctl_graph_expire(topology, mono);
         topology->next_check_ns = ctl_discovery_run(topology, mono);
+    }
+    if (topology->confirm_mono_ns != 0 && mono >= topology->confirm_mono_ns) {
+        topology->confirm_mono_ns = 0;
+        ctl_hosts_confirm(topology);
     }
     if (topology->dirty && mono >= again_ns(topology->built_mono_ns, topology->build_cost_ns))
         publish_net(topology, mono);

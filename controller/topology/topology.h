@@ -31,6 +31,7 @@ struct ctl_port {
     uint32_t heard_count; /* the sender's lldp_count at that time */
     uint64_t heard_mono_ns, heard_ns;
     uint64_t latency_ns; /* smoothed */
+    bool was_link;       /* unknown now, and a link before: see discovery.c */
     bool tree;           /* of a link: on the flood tree */
     /* of the multicast tree: wanted on it; maybe on; as last ordered; as a link */
     bool cast_want, cast_on, cast_ordered, cast_link;
@@ -66,9 +67,10 @@ struct ctl_topology {
     uint64_t version;
     struct ctl_net
         *net; /* the last snapshot: borrowed from itself, one reference is the main thread's */
-    struct ctl_flood *flood; /* owned */
-    uint8_t key[32];         /* of the discovery frames' HMAC */
-    uint64_t next_check_ns;  /* monotonic: of the discovery's timers */
+    struct ctl_flood *flood;  /* owned */
+    uint8_t key[32];          /* of the discovery frames' HMAC */
+    uint64_t next_check_ns;   /* monotonic: of the discovery's timers */
+    uint64_t confirm_mono_ns; /* when hosts of before the restart go; 0: they went */
     uint64_t interval_ns, settle_ns;
     uint64_t forged; /* discovery frames with our OUI and a bad HMAC */
 };
@@ -121,6 +123,9 @@ void ctl_hosts_restore(struct ctl_topology *topology);
 void ctl_hosts_seen(struct ctl_topology *topology, const struct ctl_mail_host *seen);
 /* Multicast of a host came back in elsewhere: the workers are told. */
 void ctl_hosts_clash(struct ctl_topology *topology, const struct ctl_mail_host *clash);
+/* Some time after a restart, the workers having confirmed what their rules show: hosts from before
+ * that nothing confirms go. Their rules stay, and end by their time-outs. */
+void ctl_hosts_confirm(struct ctl_topology *topology);
 /* A port is no edge port any more: its hosts go at once. */
 void ctl_hosts_port_lost(struct ctl_topology *topology, uint64_t dpid, uint32_t port);
 

@@ -12,6 +12,7 @@
  *     workers: 0                  # 0: cores - 1, at least 1
  *     round-robin:
  *       switches: {}              # the literal form, e.g. {2: [1, 2], 4: [1, 2]}; keys are dpids
+ *     confirm-s: 300              # hosts of before a restart go unless confirmed by then
  *     discovery: {interval-ms: 1000, settle-ms: 500}
  *   agent:
  *     interface: []
@@ -56,6 +57,7 @@ struct sb_config {
         struct sb_config_uplinks *uplinks; /* owned; literal round-robin */
         unsigned n_uplinks;
         uint32_t discovery_interval_ms, discovery_settle_ms;
+        uint32_t confirm_s;
     } controller;
     struct {
         char **interfaces, **peers; /* owned */

@@ -272,6 +272,8 @@ uint64_t sb_drop_restored(struct sb_table *table);
 /* Append to a ring. */
 void sb_append(struct sb_table *table, const void *row);
 void sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret);
+/* Slot numbers are below this: for what an owner keeps beside its rows. */
+uint32_t sb_table_slots(const struct sb_table *table);
 
 /* ---- reader -------------------------------------------------------------------
  * Maps read-only; checks every index, length and count taken from the segment. One thread a

@@ -53,6 +53,7 @@ check_defaults(const struct sb_config *c)
     assert_int_equal(c->controller.n_uplinks, 0);
     assert_int_equal(c->controller.discovery_interval_ms, 1000);
     assert_int_equal(c->controller.discovery_settle_ms, 500);
+    assert_int_equal(c->controller.confirm_s, 300);
     assert_int_equal(c->agent.n_interfaces, 0);
     assert_int_equal(c->agent.n_peers, 0);
     assert_int_equal(c->agent.interval_ms, 500);
@@ -83,6 +84,7 @@ test_defaults(void **state)
         "  workers: 0\n"
         "  round-robin:\n"
         "    switches: {}\n"
+        "  confirm-s: 300\n"
         "  discovery: {interval-ms: 1000, settle-ms: 500}\n"
         "agent:\n"
         "  interface: []\n"

@@ -9,3 +9,4 @@ foreach(test controller_handshake controller_topology controller_forwarding cont
   trivet_unit_test(${test} SOURCES unit/${test}.c LIBS fake-switch)
   add_dependencies(${test} trivet-controller)
 endforeach()
+trivet_unit_test(controller_rows SOURCES unit/controller_rows.c LIBS trivet-decide)

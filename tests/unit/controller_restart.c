@@ -329,6 +329,50 @@ learned_addresses_are_kept(void **state)
     fake_teardown(state);
 }
 
+/* What was known before the restart and is not heard again goes; rules in use speak for theirs. */
+static void
+silent_hosts_go(void **state)
+{
+    struct fake_net *net = *state;
+    struct pair p = pair(net);
+
+    fake_packet(p.s1, 2, 5, 0, OF_NO_BUFFER);
+    WAIT(net, fake_host(net, 5, 1, 2));
+    net->config = "controller: {confirm-s: 2, discovery: {interval-ms: 250, settle-ms: 300}}\n";
+    fake_restart(net, SIGKILL);
+    assert_true(fake_host(net, 5, 1, 2));
+    WAIT(net, has_path(net, 1, 2) && has_path(net, 2, 1));
+    WAIT(net, !fake_host(net, 5, 1, 2));
+    assert_true(fake_host(net, 1, 1, 1) && fake_host(net, 2, 2, 2));
+    assert_int_equal(p.s1->n_mods + p.s2->n_mods, 0);
+}
+
+static void
+silent_addresses_go(void **state)
+{
+    struct fake_net *net = fake_net_new();
+    struct fake_switch *sw;
+    struct sb_mac rows[8];
+
+    *state = net;
+    net->policy = "learning";
+    net->config = "controller: {confirm-s: 2, discovery: {interval-ms: 250, settle-ms: 300}}\n";
+    fake_start(net);
+    sw = fake_switch_add(net, 1, 3);
+    fake_settle(sw);
+    fake_packet(sw, 2, 2, 0, OF_NO_BUFFER);
+    fake_packet(sw, 3, 3, 0, OF_NO_BUFFER);
+    fake_packet(sw, 1, 1, 2, OF_NO_BUFFER);
+    WAIT(net, fake_flow(net, 1, 1, 2, NULL) == SB_flow_state_INSTALLED);
+    fake_restart(net, SIGKILL);
+    assert_int_equal(fake_rows(net, SB_T_mac, rows, 8), 3);
+    /* 1 is the source of a rule that is still there; 2 only its destination */
+    WAIT(net, fake_rows(net, SB_T_mac, rows, 8) == 1);
+    assert_int_equal(rows[0].mac[5], 1);
+    assert_int_equal(fake_flow(net, 1, 1, 2, NULL), SB_flow_state_INSTALLED);
+    fake_teardown(state);
+}
+
 static void
 round_robin_goes_on_in_turn(void **state)
 {
@@ -379,6 +423,8 @@ main(void)
         TEST(port_vanished_while_away),
         TEST(killed_controller_forgets_nothing),
         TEST(other_number_of_workers),
+        TEST(silent_hosts_go),
+        cmocka_unit_test(silent_addresses_go),
         cmocka_unit_test(learned_addresses_are_kept),
         cmocka_unit_test(round_robin_goes_on_in_turn),
     };
