@@ -164,6 +164,50 @@ trusted(const char *instance, uid_t uid)
             st.st_uid == uid);
 }
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* Maps a whole file at an address that huge pages can have. The look-ups of a table far larger than
+ * the caches are as many misses of the TLB; with huge pages there are next to none. The owner asks
+ * for them, once the memory is there: whatever the system's setting for tmpfs is, since that is what
+ * MADV_COLLAPSE is for. Where the kernel does not, or has none free, all works as well, slower.
+ * Readers get what lies there. */
+static void *
+map_file(int fd, size_t size, int protection)
+{
+    size_t room = size + HUGE_PAGE;
+    uint8_t *around = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+            *at;
+    void *base;
+
+    if (around == MAP_FAILED)
+        return MAP_FAILED;
+    at = (uint8_t *)(((uintptr_t)around + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
+    base = mmap(at, size, protection, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (base == MAP_FAILED) {
+        munmap(around, room);
+        return MAP_FAILED;
+    }
+    size = (size + 4095) & ~(size_t)4095; /* what of the room is left before and behind it goes */
+    if (at > around)
+        munmap(around, (size_t)(at - around));
+    if (at + size < around + room)
+        munmap(at + size, (size_t)(around + room - (at + size)));
+    return base;
+}
+
+static void
+populate(const struct sb_map *map)
+{
+    size_t huge = map->size & ~(HUGE_PAGE - 1);
+
+    madvise(map->base, map->size, MADV_POPULATE_WRITE); /* older kernels: at first use */
+    if (huge > 0)
+        madvise(map->base, huge, MADV_COLLAPSE);
+}
+
 int
 sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool writable,
             char *message)
@@ -215,8 +259,7 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
                        "removed",
                        owner, instance, holder);
     }
-    base = mmap(NULL, (size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
-                fd, 0);
+    base = map_file(fd, (size_t)st.st_size, writable ? PROT_READ | PROT_WRITE : PROT_READ);
     if (base == MAP_FAILED) {
         error = sb_fail(message, SB_ESYS, "cannot map segment %s: %s", name, strerror(errno));
         close(fd);
@@ -239,7 +282,7 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
         return error;
     }
     if (writable)
-        madvise(base, map.size, MADV_POPULATE_WRITE); /* older kernels: at first use */
+        populate(&map);
     *ret = map;
     return SB_OK;
 }
@@ -346,7 +389,7 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
     error = reserve(fd, name, map.size, message);
     if (error < 0)
         goto fail;
-    base = mmap(NULL, map.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    base = map_file(fd, map.size, PROT_READ | PROT_WRITE);
     if (base == MAP_FAILED || fchmod(fd, mode) < 0 || fstat(fd, &st) < 0 || lock(fd) < 0) {
         error = sb_fail(message, SB_ESYS, "cannot map segment %s: %s", name, strerror(errno));
         if (base != MAP_FAILED)
@@ -366,6 +409,7 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
     if (getrandom(map.header->seed, sizeof map.header->seed, 0) != sizeof map.header->seed)
         map.header->seed[0] = (uint64_t)(uintptr_t)base; /* never seen: the pool is not ready */
     memcpy(map.base + SB_DIR_OFFSET, map.dir, map.n_tables * sizeof map.dir[0]);
+    populate(&map);
     *ret = map;
     return SB_OK;
 
