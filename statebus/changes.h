@@ -6,6 +6,8 @@
  * publisher.c) and the row, just as it goes into the message. If the ring is full the change is
  * only counted: the table has it, and the publisher leaves a gap in the sequence, so that
  * subscribers read the table again.
+ * What is appended to a log (kind RING) lies in order in shared memory already, so it is not copied
+ * here: only the positions are kept, and the publisher reads the log itself.
  *
  * Wake-up: the main thread arms the flag before it sleeps; the writer that finds it armed after
  * its push writes the eventfd. That is Dekker's pattern and needs a full barrier on both sides.
@@ -32,17 +34,33 @@ struct sb_changes {
     uint64_t head;         /* live: records drained; written by the consumer */
     uint64_t dropped_seen; /* consumer's: drops already given a sequence */
     uint64_t pad1[6];
-    uint8_t *records;       /* owned */
+    uint8_t *records;       /* owned; NULL: of a log, which is read instead */
     struct sb_waker *waker; /* borrowed from the owner */
     uint32_t mask;          /* records - 1, a power of two less one */
     uint32_t record_size;   /* 8 + row size */
 };
 
-struct sb_changes *sb_changes_new(uint32_t records, uint32_t row_size, struct sb_waker *waker);
+/* at: of a log, the position that is appended next; else 0. records: a power of two. */
+struct sb_changes *sb_changes_new(uint32_t records, uint32_t row_size, bool log, uint64_t at,
+                                  struct sb_waker *waker);
 void sb_changes_destroy(struct sb_changes **changes);
 void sb_changes_wake(struct sb_waker *waker);
 
-/* Producer. row NULL: none (the rest of the record is zero). */
+/* Producer: all before `tail` may be read now. */
+static inline void
+sb_changes_until(struct sb_changes *c, uint64_t tail)
+{
+    sb_store_release(&c->tail, tail);
+    if (c->waker->full_fence)
+        sb_changes_wake(c->waker);
+    else {
+        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler's half; membarrier is the CPU's */
+        if (__builtin_expect(sb_load(&c->waker->armed) != 0, 0))
+            sb_changes_wake(c->waker);
+    }
+}
+
+/* Producer. */
 static inline void
 sb_changes_push(struct sb_changes *c, uint64_t prefix, const void *row)
 {
@@ -59,14 +77,7 @@ sb_changes_push(struct sb_changes *c, uint64_t prefix, const void *row)
     record = c->records + (tail & c->mask) * c->record_size;
     memcpy(record, &prefix, 8);
     memcpy(record + 8, row, c->record_size - 8);
-    sb_store_release(&c->tail, tail + 1);
-    if (c->waker->full_fence)
-        sb_changes_wake(c->waker);
-    else {
-        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler's half; membarrier is the CPU's */
-        if (__builtin_expect(sb_load(&c->waker->armed) != 0, 0))
-            sb_changes_wake(c->waker);
-    }
+    sb_changes_until(c, tail + 1);
 }
 
 #endif

@@ -283,8 +283,12 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
             sb_store(&table->dir->epoch, random_id());
         }
         for (unsigned s = 0; s < dir->shards; s++) {
-            table->shards[s].changes = sb_changes_new(records, dir->row_size, &owner->waker);
-            if (!table->shards[s].changes)
+            struct sb_table *shard = &table->shards[s];
+            bool log = shard->info->kind == SB_RING;
+
+            shard->changes = sb_changes_new(log ? shard->n_slots : records, dir->row_size, log,
+                                            log ? shard->head : 0, &owner->waker);
+            if (!shard->changes)
                 return sb_fail(message, SB_ESYS, "out of memory");
         }
     }

@@ -127,40 +127,94 @@ send_message(struct sb_publisher *publisher, const char *topic, struct sb_messag
         zmq_msg_close(body);
 }
 
+/* Numbers that nobody gets: the gap tells subscribers to read the table again. */
+static void
+leave_gap(struct sb_published *table, struct sb_table *shard, uint64_t n)
+{
+    table->last_seq += n;
+    sb_store_release(&table->dir->last_seq, table->last_seq);
+    sb_store(&shard->shard->unpublished, shard->shard->unpublished + n);
+}
+
+/* Copies the oldest records of a change ring. */
+static void
+copy_changes(const struct sb_changes *c, uint8_t *data, uint32_t count)
+{
+    uint32_t at = (uint32_t)c->head & c->mask, first = c->mask + 1 - at;
+
+    if (first > count)
+        first = count;
+    memcpy(data, c->records + (size_t)at * c->record_size, (size_t)first * c->record_size);
+    memcpy(data + (size_t)first * c->record_size, c->records,
+           (size_t)(count - first) * c->record_size);
+}
+
+/* The same of a log. Returns how many were there still: its writer may lap us as it may any reader.
+ */
+static uint32_t
+copy_log(const struct sb_published *table, const struct sb_table *shard, uint8_t *data,
+         uint32_t count)
+{
+    const struct sb_changes *c = shard->changes;
+
+    for (uint32_t i = 0; i < count; i++, data += c->record_size) {
+        uint64_t prefix = sb_append_prefix(shard->index, c->head + i);
+
+        if (sb_ring_read(table->dir, shard->shard, c->head + i, data + 8) != 1)
+            return i;
+        memcpy(data, &prefix, sizeof prefix);
+    }
+    return count;
+}
+
 /* One message of the oldest records of a shard. Returns how many it took. */
 static uint32_t
-send_batch(struct sb_publisher *publisher, struct sb_published *table, struct sb_changes *c)
+send_batch(struct sb_publisher *publisher, struct sb_published *table, struct sb_table *shard)
 {
-    uint64_t ready = sb_load_acquire(&c->tail) - c->head;
-    uint32_t most = SB_MESSAGE_SIZE / c->record_size;
-    uint32_t count = ready < most ? (uint32_t)ready : most;
-    struct sb_message header = {
-        .kind = SB_MESSAGE_DELTA,
-        .first_seq = table->last_seq + 1,
-        .count = count,
-        .record_size = c->record_size,
-    };
-    uint32_t at = (uint32_t)c->head & c->mask, first = c->mask + 1 - at;
+    struct sb_changes *c = shard->changes;
+    uint64_t ready = sb_load_acquire(&c->tail) - c->head, lost = 0;
+    uint32_t most = SB_MESSAGE_SIZE / c->record_size, count, got = 0;
+    struct sb_message header = {.kind = SB_MESSAGE_DELTA, .record_size = c->record_size};
     zmq_msg_t body;
-    bool sent;
+    bool made;
 
+    if (c->records == NULL && ready > c->mask) { /* lapped; one less, as sb_ring_range() */
+        lost = ready - c->mask;
+        leave_gap(table, shard, lost);
+        c->head += lost;
+        ready = c->mask;
+    }
+    count = ready < most ? (uint32_t)ready : most;
     if (count == 0)
         return 0;
-    sent = zmq_msg_init_size(&body, (size_t)count * c->record_size) == 0;
-    if (sent) {
-        uint8_t *data = zmq_msg_data(&body);
-
-        if (first > count)
-            first = count;
-        memcpy(data, c->records + (size_t)at * c->record_size, (size_t)first * c->record_size);
-        memcpy(data + (size_t)first * c->record_size, c->records,
-               (size_t)(count - first) * c->record_size);
+    made = zmq_msg_init_size(&body, (size_t)count * c->record_size) == 0;
+    if (made && c->records != NULL) {
+        copy_changes(c, zmq_msg_data(&body), count);
+        got = count;
+    } else if (made) {
+        got = copy_log(table, shard, zmq_msg_data(&body), count);
     }
     sb_store_release(&c->head, c->head + count);
-    table->last_seq += count;
+    if (got > 0 && got < count) { /* a shorter message, then a gap */
+        zmq_msg_t whole = body;
+
+        made = zmq_msg_init_size(&body, (size_t)got * c->record_size) == 0;
+        if (made)
+            memcpy(zmq_msg_data(&body), zmq_msg_data(&whole), zmq_msg_size(&body));
+        else
+            got = 0;
+        zmq_msg_close(&whole);
+    }
+    header.first_seq = table->last_seq + 1;
+    header.count = got;
+    table->last_seq += got;
     sb_store_release(&table->dir->last_seq, table->last_seq);
-    if (sent)
+    if (got > 0)
         send_message(publisher, sb_table_info(table->id)->name, &header, &body);
+    else if (made)
+        zmq_msg_close(&body);
+    if (got < count)
+        leave_gap(table, shard, count - got);
     return count;
 }
 
@@ -180,14 +234,10 @@ sb_publisher_drain(struct sb_publisher *publisher)
 
             /* A whole ring's worth, so that all that was pushed before the drops goes before their
              * gap: who reads the table again because of it must not step back afterwards. */
-            while (taken <= c->mask && (n = send_batch(publisher, table, c)) > 0)
+            while (taken <= c->mask && (n = send_batch(publisher, table, shard)) > 0)
                 taken += n;
             if (dropped != c->dropped_seen) {
-                /* numbers nobody gets: the gap tells subscribers to read the table again */
-                table->last_seq += dropped - c->dropped_seen;
-                sb_store_release(&table->dir->last_seq, table->last_seq);
-                sb_store(&shard->shard->unpublished,
-                         shard->shard->unpublished + dropped - c->dropped_seen);
+                leave_gap(table, shard, dropped - c->dropped_seen);
                 c->dropped_seen = dropped;
                 any = true;
             }

@@ -145,8 +145,17 @@ static inline uint64_t
 sb_key_hash(const uint64_t seed[2], const void *key, size_t size)
 {
     const uint8_t *p = key;
-    uint64_t hash = seed[0] ^ size, a, b;
+    uint64_t hash = seed[0] ^ size, other = seed[1], a, b;
 
+    for (; size > 32; size -= 32, p += 32) { /* two chains: each waits for its own products only */
+        memcpy(&a, p, 8);
+        memcpy(&b, p + 8, 8);
+        hash = sb_fold(a ^ hash, b ^ seed[1]);
+        memcpy(&a, p + 16, 8);
+        memcpy(&b, p + 24, 8);
+        other = sb_fold(a ^ other, b ^ seed[0]);
+    }
+    hash ^= other;
     for (; size > 16; size -= 16, p += 16) {
         memcpy(&a, p, 8);
         memcpy(&b, p + 8, 8);

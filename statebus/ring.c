@@ -28,7 +28,7 @@ sb_append(struct sb_table *table, const void *row)
     sb_store_release(&slot->seq, position + 1);
     sb_store_release(&table->shard->head, position + 1);
     if (table->changes)
-        sb_changes_push(table->changes, sb_append_prefix(table->index, position), row);
+        sb_changes_until(table->changes, position + 1);
 }
 
 int64_t
@@ -85,7 +85,7 @@ sb_ring_read(const struct sb_dir *dir, const struct sb_shard *shard, uint64_t po
 /* ---- change ring ----------------------------------------------------------------- */
 
 struct sb_changes *
-sb_changes_new(uint32_t records, uint32_t row_size, struct sb_waker *waker)
+sb_changes_new(uint32_t records, uint32_t row_size, bool log, uint64_t at, struct sb_waker *waker)
 {
     struct sb_changes *c = aligned_alloc(64, sizeof *c + (64 - sizeof *c % 64) % 64);
 
@@ -95,6 +95,9 @@ sb_changes_new(uint32_t records, uint32_t row_size, struct sb_waker *waker)
     c->record_size = 8 + row_size;
     c->mask = records - 1;
     c->waker = waker;
+    c->head = c->head_seen = c->tail = at;
+    if (log)
+        return c;
     c->records = calloc(records, c->record_size);
     if (!c->records) {
         free(c);
