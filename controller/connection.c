@@ -285,6 +285,25 @@ ctl_conn_flush(struct ctl_conn *conn)
 }
 
 void
+ctl_conn_packet_out_to(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port, uint32_t port,
+                       const void *frame, size_t size)
+{
+    struct of_buffer b;
+
+    if (!ctl_conn_room(conn, size + 64, &b))
+        return;
+    of_put_packet_out_to(&b, conn->version, ctl_conn_xid(conn), buffer_id, in_port, port, frame,
+                         size);
+    if (b.full) {
+        conn->dropped++;
+        conn->worker->counters.dropped_malformed++;
+        return;
+    }
+    ctl_conn_wrote(conn, &b);
+    conn->worker->counters.packet_outs++;
+}
+
+void
 ctl_conn_packet_out(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port,
                     const uint32_t *ports, unsigned n_ports, const void *frame, size_t size)
 {

@@ -23,6 +23,7 @@
 #include "frame.h"
 #include "mailbox.h"
 #include "net.h"
+#include "openflow/template.h"
 
 struct ctl_worker;
 struct ctl_conn;
@@ -138,8 +139,9 @@ struct ctl_packet {
     uint32_t in_port;
     uint32_t buffer_id;
     struct ctl_frame frame;
-    uint64_t hash[3]; /* the policy's own, from expect() to packet_in() */
-    int64_t slot[3];  /* where their rows are likely to be */
+    uint64_t hash[3];   /* the policy's own, from expect() to packet_in() */
+    int64_t slot[3];    /* where their rows are likely to be */
+    struct sb_flow row; /* of the rule that will answer it, likely */
 };
 
 /* Packets decided together: their rows are fetched while others are looked at. */
@@ -207,6 +209,8 @@ struct ctl_worker {
     struct ctl_pending pending[CTL_PENDING_MAX]; /* ring */
     uint32_t pending_first, n_pending;
 
+    struct of_template templates[2]; /* the last flow-mod by shape: see flows.c */
+    struct sb_flow templates_of[2];  /* ... and the row it was made for */
     struct ctl_packet batch[CTL_BATCH];
     unsigned n_batch, n_expected; /* packets in it; those of which rows are being fetched */
     uint8_t *rx;                  /* owned: one buffer for all connections, 2 * 65535 at least */
@@ -286,9 +290,15 @@ struct ctl_multicast {
 struct ctl_read_back;
 
 struct ctl_barrier {
-    uint64_t sent_ns, sent_mono_ns;
+    uint64_t sent_mono_ns;
     uint32_t xid;
     uint32_t end; /* index behind the last flow slot it covers, modulo 2^32 */
+};
+
+/* A rule that was sent: its row's slot, and when. */
+struct ctl_sent {
+    uint64_t t_ns;
+    uint32_t slot;
 };
 
 struct ctl_conn {
@@ -336,8 +346,7 @@ struct ctl_conn {
     struct ctl_mail_stats reported; /* what the main thread was last told */
     uint64_t reported_ns;           /* monotonic */
 
-    uint32_t
-        *unconfirmed; /* owned ring, power of two: flow slots sent since the last barrier reply */
+    struct ctl_sent *unconfirmed; /* owned ring, power of two: sent since the last barrier reply */
     uint32_t unconfirmed_size, unconfirmed_first, unconfirmed_end;
     uint64_t probed;    /* DUPLICATE: id of the connection that was asked for a sign of life */
     uint32_t n_pending; /* of its packets in worker->pending */
@@ -369,6 +378,9 @@ uint32_t ctl_conn_xid(struct ctl_conn *conn);
  * switch's buffer, in which case the frame is not sent along. */
 void ctl_conn_packet_out(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port,
                          const uint32_t *ports, unsigned n_ports, const void *frame, size_t size);
+/* The same, out of one port. */
+void ctl_conn_packet_out_to(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port,
+                            uint32_t port, const void *frame, size_t size);
 /* Tells the main thread its counters, if they changed. */
 void ctl_conn_report(struct ctl_conn *conn);
 /* Puts a packet-in into the worker's batch for the policy, or among the pending. */

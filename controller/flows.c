@@ -4,10 +4,13 @@
  * them true. Worker thread only.
  *
  * A row is written when a rule is decided (state sent) and again when the barrier that covers it
- * comes back (installed). It goes when the switch says that the flow ended, when its port died, or
- * at the read-back after a reconnect when the switch does not hold it any more. Cookies name their
- * row: owner tag, generation of the slot, shard and slot; so a message about a flow finds its row
- * without a search, and one about an earlier user of the slot finds nothing.
+ * comes back (installed). A rule that stands in its row and is decided again, because the switch
+ * lost it or its packets were on their way, is sent at once, but its row is only written when that
+ * is confirmed: till then it says what it said, and that the rule is as it was. It goes when the
+ * switch says that the flow ended, when its port died, or at the read-back after a reconnect when
+ * the switch does not hold it any more. Cookies name their row: owner tag, generation of the slot,
+ * shard and slot; so a message about a flow finds its row without a search, and one about an
+ * earlier user of the slot finds nothing.
  */
 #include "controller.h"
 
@@ -146,6 +149,39 @@ ctl_flow_find(const struct ctl_conn *conn, const struct of_match *match, uint16_
 
 /* ---- sending -------------------------------------------------------------------------- */
 
+/* Rules of one policy differ in addresses and ports only: the bytes of the last one are used again.
+ * Does the row have the shape of the other? */
+static bool
+same_shape(const struct sb_flow *a, const struct sb_flow *b)
+{
+    return a->fields == b->fields && a->priority == b->priority && a->idle_s == b->idle_s &&
+           a->hard_s == b->hard_s && a->table_id == b->table_id && a->group == b->group;
+}
+
+static struct of_flow_mod
+mod_of_row(const struct sb_flow *row, uint8_t command, uint32_t buffer_id,
+           const struct of_action *action)
+{
+    struct of_flow_mod mod = {
+        .cookie = row->cookie,
+        .cookie_mask = UINT64_MAX, /* what is changed or deleted is ours; an ADD ignores it */
+        .table_id = row->table_id,
+        .command = command,
+        .idle_s = row->idle_s,
+        .hard_s = row->hard_s,
+        .priority = row->priority,
+        .flags = OFPFF_SEND_FLOW_REM,
+        .buffer_id = buffer_id,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .actions = action,
+        .n_actions = command == OFPFC_DELETE_STRICT ? 0 : 1,
+    };
+
+    match_of_row(row, &mod.match);
+    return mod;
+}
+
 static bool
 send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint32_t buffer_id)
 {
@@ -157,21 +193,39 @@ send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint
 
     if (!ctl_conn_room(conn, FLOW_MOD_MAX, &b))
         return false;
-    mod.cookie = row->cookie;
-    mod.cookie_mask = UINT64_MAX; /* what is changed or deleted is ours; an ADD ignores it */
-    mod.table_id = row->table_id;
-    mod.command = command;
-    mod.idle_s = row->idle_s;
-    mod.hard_s = row->hard_s;
-    mod.priority = row->priority;
-    mod.flags = OFPFF_SEND_FLOW_REM;
-    mod.buffer_id = buffer_id;
-    mod.out_port = OFPP_ANY;
-    mod.out_group = OFPG_ANY;
-    mod.actions = &output;
-    mod.n_actions = command == OFPFC_DELETE_STRICT ? 0 : 1;
-    match_of_row(row, &mod.match);
+    mod = mod_of_row(row, command, buffer_id, &output);
     of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+    ctl_conn_wrote(conn, &b);
+    return true;
+}
+
+/* The ADD of a decision. */
+static bool
+send_add(struct ctl_conn *conn, const struct sb_flow *row, uint32_t buffer_id)
+{
+    struct ctl_worker *worker = conn->worker;
+    struct of_template *template = &worker->templates[conn->version == OF13];
+    struct sb_flow *made_of = &worker->templates_of[conn->version == OF13];
+    struct of_buffer b;
+
+    if (template->size == 0 || !same_shape(made_of, row)) {
+        struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
+        struct of_flow_mod mod = mod_of_row(row, OFPFC_ADD, buffer_id, &output);
+
+        if (row->group != 0 || !of_template_make(template, conn->version, &mod))
+            return send_row(conn, row, OFPFC_ADD, buffer_id);
+        *made_of = *row;
+    }
+    if (!ctl_conn_room(conn, FLOW_MOD_MAX, &b))
+        return false;
+    of_put_template(&b, template,
+                    &(struct of_patch){.cookie = row->cookie,
+                                       .xid = ctl_conn_xid(conn),
+                                       .buffer_id = buffer_id,
+                                       .in_port = row->in_port,
+                                       .output = row->output,
+                                       .eth_src = row->eth_src,
+                                       .eth_dst = row->eth_dst});
     ctl_conn_wrote(conn, &b);
     return true;
 }
@@ -183,7 +237,7 @@ remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
 
     if (used == conn->unconfirmed_size) {
         uint32_t size = conn->unconfirmed_size == 0 ? 64 : conn->unconfirmed_size * 2;
-        uint32_t *bigger;
+        struct ctl_sent *bigger;
 
         if (size > UNCONFIRMED_MAX || (bigger = malloc(size * sizeof(*bigger))) == NULL) {
             conn->unconfirmed_first++; /* the oldest stays in state sent: honest, if less helpful */
@@ -195,36 +249,51 @@ remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
             conn->unconfirmed_size = size;
         }
     }
-    conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] = slot;
+    conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] =
+        (struct ctl_sent){.t_ns = conn->worker->now_ns, .slot = slot};
     conn->flows_since_barrier = true;
+}
+
+/* Takes over from the row that stands what only sending changes. True if they are the same then. */
+static bool
+stands(const struct sb_flow *standing, struct sb_flow *row)
+{
+    row->cookie = standing->cookie;
+    row->decided_ns = standing->decided_ns;
+    row->sent_ns = standing->sent_ns;
+    row->barrier_ns = standing->barrier_ns;
+    row->state = standing->state;
+    return (row->state == SB_flow_state_INSTALLED || row->state == SB_flow_state_SENT) &&
+           memcmp(standing, row, sizeof(*row)) == 0;
 }
 
 bool
 ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                  uint64_t hash, int64_t slot, uint32_t buffer_id)
 {
-    bool known;
+    bool known, same;
 
     if (conn == NULL || conn->state != CTL_READY)
         return false;
     slot = sb_find_at(worker->flow, row, hash, slot);
     known = slot >= 0;
-    if (known) {
-        row->cookie = ((const struct sb_flow *)sb_peek(worker->flow, slot))->cookie;
-    } else {
+    same = known && stands(sb_peek(worker->flow, slot), row);
+    if (!known) {
         slot = sb_slot_for(worker->flow, row, hash);
         if (slot < 0)
             return false; /* cannot be: the table evicts */
         row->cookie = make_cookie(worker, slot, (uint16_t)(sb_generation(worker->flow, slot) + 1));
     }
-    row->state = SB_flow_state_SENT;
-    row->decided_ns = row->sent_ns = worker->now_ns;
-    row->barrier_ns = 0;
-    if (!send_row(conn, row, OFPFC_ADD, buffer_id))
+    if (!send_add(conn, row, buffer_id))
         return false;
-    if (known)
+    if (!same) {
+        row->state = SB_flow_state_SENT;
+        row->decided_ns = row->sent_ns = worker->now_ns;
+        row->barrier_ns = 0;
+    }
+    if (known && !same)
         sb_write(worker->flow, slot, row);
-    else if ((slot = sb_put_hashed(worker->flow, row, hash)) >= 0)
+    else if (!known && (slot = sb_put_hashed(worker->flow, row, hash)) >= 0)
         ctl_rows_add(worker->rows, row->dpid, slot);
     if (slot >= 0)
         remember_unconfirmed(conn, (uint32_t)slot);
@@ -249,7 +318,6 @@ ctl_flow_barrier(struct ctl_conn *conn)
     barrier = &conn->barriers[conn->barriers_end++ % N_BARRIERS];
     barrier->xid = ctl_conn_xid(conn);
     barrier->end = conn->unconfirmed_end;
-    barrier->sent_ns = conn->worker->now_ns;
     barrier->sent_mono_ns = conn->worker->mono_ns;
     of_put_header(&b, conn->version, OFPT13_BARRIER_REQUEST, barrier->xid);
     conn->out_end += b.len;
@@ -262,14 +330,34 @@ static void
 prefetch_unconfirmed(const struct ctl_conn *conn, uint32_t i, uint32_t end)
 {
     if ((int32_t)(end - i) > 0)
-        sb_prefetch_at(conn->worker->flow, conn->unconfirmed[i & (conn->unconfirmed_size - 1)]);
+        sb_prefetch_at(conn->worker->flow,
+                       conn->unconfirmed[i & (conn->unconfirmed_size - 1)].slot);
+}
+
+/* A rule that was sent is there (or, state sent, nobody has said so in time). */
+static void
+confirm(struct ctl_conn *conn, const struct ctl_sent *sent, enum sb_flow_state state)
+{
+    struct ctl_worker *worker = conn->worker;
+    const struct sb_flow *standing = sb_peek(worker->flow, sent->slot);
+    struct sb_flow row;
+
+    /* sent once more after the barrier, with something else: behind the next one, then */
+    if (standing == NULL || standing->dpid != conn->features.dpid ||
+        standing->sent_ns > sent->t_ns ||
+        (standing->state != SB_flow_state_SENT && standing->state != SB_flow_state_INSTALLED))
+        return;
+    row = *standing;
+    if (row.sent_ns < sent->t_ns) /* decided again meanwhile, as it was */
+        row.decided_ns = row.sent_ns = sent->t_ns;
+    row.state = (uint8_t)state;
+    row.barrier_ns = state == SB_flow_state_INSTALLED ? worker->now_ns : 0;
+    sb_write(worker->flow, sent->slot, &row);
 }
 
 void
 ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
 {
-    struct ctl_worker *worker = conn->worker;
-    uint64_t sent_ns;
     uint32_t i, end;
 
     /* Replies come in order; one that is missing is covered by the next. */
@@ -279,24 +367,13 @@ ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
     if (i == conn->barriers_end)
         return;
     end = conn->barriers[i % N_BARRIERS].end;
-    sent_ns = conn->barriers[i % N_BARRIERS].sent_ns;
     conn->barriers_first = i + 1;
     for (uint32_t j = 0; j < BARRIER_AHEAD; j++)
         prefetch_unconfirmed(conn, conn->unconfirmed_first + j, end);
     while ((int32_t)(end - conn->unconfirmed_first) > 0) {
         prefetch_unconfirmed(conn, conn->unconfirmed_first + BARRIER_AHEAD, end);
-        int64_t slot = conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)];
-        const struct sb_flow *sent = sb_peek(worker->flow, slot);
-        struct sb_flow row;
-
-        /* sent again after the barrier: it stands in the ring once more, behind the next barrier */
-        if (sent == NULL || sent->state != SB_flow_state_SENT ||
-            sent->dpid != conn->features.dpid || sent->sent_ns > sent_ns)
-            continue;
-        row = *sent;
-        row.state = SB_flow_state_INSTALLED;
-        row.barrier_ns = worker->now_ns;
-        sb_write(worker->flow, slot, &row);
+        confirm(conn, &conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)],
+                SB_flow_state_INSTALLED);
     }
     if (conn->barriers_first == conn->barriers_end && conn->flows_since_barrier) {
         struct of_buffer none = {0};
@@ -314,13 +391,27 @@ ctl_flow_timers(struct ctl_conn *conn)
     if (conn->barriers_first == conn->barriers_end ||
         conn->worker->mono_ns - oldest->sent_mono_ns < CTL_BARRIER_NS)
         return;
-    /* Its rules stay in state sent: nobody has said that they are there. */
-    conn->unconfirmed_first = oldest->end;
+    while ((int32_t)(oldest->end - conn->unconfirmed_first) > 0)
+        confirm(conn, &conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)],
+                SB_flow_state_SENT);
     conn->barriers_first++;
 }
 
 /* ---- what the switch tells ---------------------------------------------------------------------
  */
+
+/* When the rule in this slot was last sent; the row may not say so yet. */
+static uint64_t
+last_sent(const struct ctl_conn *conn, int64_t slot, uint64_t sent_ns)
+{
+    for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++) {
+        const struct ctl_sent *sent = &conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
+
+        if (sent->slot == slot && sent->t_ns > sent_ns)
+            sent_ns = sent->t_ns;
+    }
+    return sent_ns;
+}
 
 void
 ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
@@ -331,7 +422,7 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
 
     /* A rule that was sent again after this one ended is not the one that ended: its age tells. */
     if (row == NULL || row->cookie != removed->cookie ||
-        row->sent_ns > conn->worker->now_ns - age + CLOCK_SLACK_NS)
+        last_sent(conn, slot, row->sent_ns) > conn->worker->now_ns - age + CLOCK_SLACK_NS)
         return;
     sb_remove(conn->worker->flow, slot);
 }

@@ -11,8 +11,8 @@ ctl_forward(const struct ctl_packet *packet, uint32_t port)
     /* back out of the port it came in by only when said so (section 7.2.1) */
     if (port == packet->in_port)
         port = OFPP_IN_PORT;
-    ctl_conn_packet_out(packet->conn, packet->buffer_id, packet->in_port, &port, 1,
-                        packet->frame.data, packet->frame.size);
+    ctl_conn_packet_out_to(packet->conn, packet->buffer_id, packet->in_port, port,
+                           packet->frame.data, packet->frame.size);
 }
 
 /* A buffered packet whose bytes went another way: the switch may forget it. */

@@ -103,10 +103,8 @@ expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step
     if (packet->frame.group)
         return;
     if (step == 0) {
-        struct sb_flow row;
-
-        fill_row(&row, packet);
-        packet->hash[2] = sb_hash(worker->flow, &row);
+        fill_row(&packet->row, packet);
+        packet->hash[2] = sb_hash(worker->flow, &packet->row);
         sb_prefetch(worker->flow, packet->hash[2]);
     } else {
         packet->slot[2] = sb_prefetch_row(worker->flow, packet->hash[2]);
@@ -114,10 +112,10 @@ expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step
 }
 
 static void
-packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
+packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
 {
     const struct ctl_frame *frame = &packet->frame;
-    struct sb_flow row;
+    struct sb_flow *row = &packet->row;
     uint32_t output;
 
     if (!ctl_on_tree(packet->port)) {
@@ -131,18 +129,17 @@ packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
         ctl_flood_tree(worker, packet, SB_policy_LEARNING);
         return;
     }
-    fill_row(&row, packet);
     if (output == packet->in_port) {
-        ctl_decision(worker, row.dpid, SB_decision_kind_DROP, SB_policy_LEARNING, packet->in_port,
+        ctl_decision(worker, row->dpid, SB_decision_kind_DROP, SB_policy_LEARNING, packet->in_port,
                      output, 0, frame);
         return;
     }
-    row.output = output;
-    if (!ctl_flow_install(worker, packet->conn, &row, packet->hash[2], packet->slot[2],
+    row->output = output;
+    if (!ctl_flow_install(worker, packet->conn, row, packet->hash[2], packet->slot[2],
                           packet->buffer_id))
         return;
-    ctl_decision(worker, row.dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
-                 output, row.cookie, frame);
+    ctl_decision(worker, row->dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
+                 output, row->cookie, frame);
     if (packet->buffer_id == OF_NO_BUFFER)
         ctl_forward(packet, output);
 }

@@ -15,7 +15,7 @@ struct ctl_policy {
     enum sb_policy id;
     bool multicast; /* group addresses go over the multicast tree, in the data plane */
     /* Called with a valid source; the destination may be a group address. */
-    void (*packet_in)(struct ctl_worker *worker, const struct ctl_packet *packet);
+    void (*packet_in)(struct ctl_worker *worker, struct ctl_packet *packet);
     /* A packet that will be decided soon: step 0 hashes what it will need and prefetches where that
      * is looked up, step 1, some packets later, the rows themselves. May be NULL. */
     void (*expect)(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step);

@@ -205,7 +205,7 @@ literal(struct ctl_worker *worker, const struct ctl_packet *packet)
 }
 
 static void
-packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
+packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
 {
     if (worker->app->config->controller.n_uplinks > 0)
         literal(worker, packet);

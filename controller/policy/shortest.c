@@ -83,7 +83,7 @@ install(struct ctl_worker *worker, uint64_t dpid, struct sb_flow *row)
 }
 
 static void
-packet_in(struct ctl_worker *worker, const struct ctl_packet *packet)
+packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
 {
     const struct ctl_frame *frame = &packet->frame;
     const struct ctl_host *host;

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * template.h - answers to packet-ins, by patching what was encoded once.
+ *
+ * The rules of a policy differ in their addresses, ports and cookie only: the first is encoded as
+ * every flow-mod is (encode.c), the others are its bytes with those fields stored over. The same of
+ * a packet-out with one output. Pure functions, any thread; a template belongs to its holder.
+ */
+#ifndef OPENFLOW_TEMPLATE_H
+#define OPENFLOW_TEMPLATE_H
+
+#include <trivet/openflow.h>
+
+#define OF_TEMPLATE_MAX 160 /* bytes of the longest message that becomes one */
+
+struct of_template {
+    uint16_t size; /* of the message; 0: none was made */
+    uint8_t version;
+    /* where these fields lie, in bytes; 0: the match does not have it */
+    uint8_t in_port, eth_src, eth_dst;
+    uint8_t bytes[OF_TEMPLATE_MAX];
+};
+
+/* What differs from rule to rule. Fields that the template's match lacks are not looked at. */
+struct of_patch {
+    uint64_t cookie;
+    uint32_t xid, buffer_id;
+    uint32_t in_port, output;
+    const uint8_t *eth_src, *eth_dst; /* borrowed, 6 bytes each */
+};
+
+/* From a flow-mod that matches on none but in_port, eth_src and eth_dst, unmasked, and has one
+ * action, an output. False, and ret->size 0, if it is another one or has no encoding. */
+bool of_template_make(struct of_template *ret, uint8_t version, const struct of_flow_mod *mod);
+/* Appends the flow-mod, or sets b->full. */
+void of_put_template(struct of_buffer *b, const struct of_template *t,
+                     const struct of_patch *patch);
+/* As of_put_packet_out() with one output (no limit on bytes to the controller). */
+void of_put_packet_out_to(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
+                          uint32_t in_port, uint32_t output, const void *data, size_t size);
+
+#endif
