@@ -15,8 +15,10 @@
 
 #include <arpa/inet.h>
 
-#define CLASS_BASIC 0x8000
-#define CLASS_EXPERIMENTER 0xffff
+#include <trivet/openflow_oxm.h>
+
+#define CLASS_BASIC OFPXMC_OPENFLOW_BASIC
+#define EXPERIMENTER_SIZE 4 /* its number, before the value; counted in the length */
 #define TLV_HEADER 4
 #define MATCH_HEADER 4 /* u16 type, u16 length without padding */
 #define MATCH_OXM 1
@@ -63,8 +65,8 @@ static const struct oxm_field fields[] = {
     [19] = {"icmp_type", 1, false, DECIMAL, AT(icmp_type), .bit = OF_M_ICMP_TYPE},
     [20] = {"icmp_code", 1, false, DECIMAL, AT(icmp_code), .bit = OF_M_ICMP_CODE},
     [21] = {"arp_op", 2, false, DECIMAL, AT(arp_op), .bit = OF_M_ARP_OP},
-    [22] = {"arp_spa", 4, true, IPV4, AT(arp_spa), .bit = OF_M_ARP_SPA},
-    [23] = {"arp_tpa", 4, true, IPV4, AT(arp_tpa), .bit = OF_M_ARP_TPA},
+    [22] = {"arp_spa", 4, true, IPV4, AT(arp_spa), AT(arp_spa_mask), OF_M_ARP_SPA},
+    [23] = {"arp_tpa", 4, true, IPV4, AT(arp_tpa), AT(arp_tpa_mask), OF_M_ARP_TPA},
     [24] = {"arp_sha", 6, true, MAC, OTHER},
     [25] = {"arp_tha", 6, true, MAC, OTHER},
     [26] = {"ipv6_src", 16, true, IPV6, AT(ipv6_src), .bit = OF_M_IPV6_SRC},
@@ -82,7 +84,8 @@ static const struct oxm_field fields[] = {
     [38] = {"tun_id", 8, true, HEX, AT(tunnel_id), AT(tunnel_id_mask), OF_M_TUNNEL_ID},
     [39] = {"ipv6_exthdr", 2, true, HEX, OTHER},
 };
-#define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
+#define N_FIELDS OF_LEN(fields)
+_Static_assert(N_FIELDS == OFPXMT_COUNT, "a row for every field of the spec");
 
 /* Which fields to encode for a bit of of_match.fields, in the order of the bits, which puts every
  * prerequisite before what needs it (section 7.2.3.6). L4 and ICMP depend on ip_proto: see
@@ -148,7 +151,11 @@ next_tlv(struct of_cursor *c, struct tlv *ret)
 static int
 find_field(const struct tlv *tlv, const struct oxm_field **ret)
 {
+    unsigned head = tlv->class == OFPXMC_EXPERIMENTER ? EXPERIMENTER_SIZE : 0;
+
     *ret = NULL;
+    if (tlv->size < head)
+        return OF_ELENGTH;
     if (tlv->class != CLASS_BASIC || tlv->field >= N_FIELDS)
         return tlv->has_mask && tlv->size % 2 ? OF_ELENGTH : OF_OK;
     if (tlv->size != fields[tlv->field].size * (tlv->has_mask ? 2 : 1))
@@ -232,8 +239,8 @@ of_match_size(const uint8_t *p, uint32_t n)
     return (int)of_pad8(length);
 }
 
-static struct of_cursor
-match_body(const uint8_t *p)
+struct of_cursor
+of_match_list(const uint8_t *p)
 {
     return (struct of_cursor){p + MATCH_HEADER, (uint32_t)of_get16(p + 2) - MATCH_HEADER};
 }
@@ -241,7 +248,7 @@ match_body(const uint8_t *p)
 int
 of_match_decode(const uint8_t *p, struct of_match *ret, const uint8_t **at)
 {
-    struct of_cursor c = match_body(p);
+    struct of_cursor c = of_match_list(p);
     struct tlv tlv;
     int error;
 
@@ -277,7 +284,7 @@ of_match_decode(const uint8_t *p, struct of_match *ret, const uint8_t **at)
 int
 of_match_in_port(const uint8_t *p, uint32_t *ret)
 {
-    struct of_cursor c = match_body(p);
+    struct of_cursor c = of_match_list(p);
     struct tlv tlv;
     int error;
 
@@ -294,15 +301,67 @@ of_match_in_port(const uint8_t *p, uint32_t *ret)
     return error ? error : OF_EVALUE;
 }
 
+int
+of_next_oxm(struct of_cursor *list, struct of_oxm *ret)
+{
+    struct of_cursor c = *list;
+    const struct oxm_field *field;
+    struct tlv tlv;
+    unsigned head;
+    int error = next_tlv(&c, &tlv);
+
+    if (error <= 0)
+        return error;
+    error = find_field(&tlv, &field);
+    if (error)
+        return error;
+    head = tlv.class == OFPXMC_EXPERIMENTER ? EXPERIMENTER_SIZE : 0;
+    ret->class = tlv.class;
+    ret->field = tlv.field;
+    ret->size = (uint8_t)((tlv.size - head) / (tlv.has_mask ? 2u : 1u));
+    ret->experimenter = head ? of_get32(tlv.value) : 0;
+    ret->value = tlv.value + head;
+    ret->mask = tlv.has_mask ? ret->value + ret->size : NULL;
+    *list = c;
+    return 1;
+}
+
+static const struct oxm_field *
+known(uint16_t class, uint8_t field)
+{
+    return class == CLASS_BASIC && field < N_FIELDS ? &fields[field] : NULL;
+}
+
+const char *
+of_oxm_name(uint16_t class, uint8_t field)
+{
+    return known(class, field) ? fields[field].name : NULL;
+}
+
+uint8_t
+of_oxm_size(uint16_t class, uint8_t field)
+{
+    return known(class, field) ? fields[field].size : 0;
+}
+
+bool
+of_oxm_maskable(uint16_t class, uint8_t field)
+{
+    return known(class, field) && fields[field].maskable;
+}
+
 /* ---- writing ------------------------------------------------------------------------- */
 
 uint32_t
-of_match_wire_size(const struct of_match *match)
+of_match_wire_size(const struct of_match *match, const struct of_cursor *oxm)
 {
     uint32_t size = MATCH_HEADER;
 
-    if (match->fields & ~ENCODABLE)
-        return 0;
+    if (match->fields & ~ENCODABLE) {
+        if (!(match->fields & OF_M_OTHER) || !oxm->p || oxm->left > OF_MESSAGE_MAX)
+            return 0;
+        return of_pad8(size + oxm->left);
+    }
     for (uint32_t left = match->fields; left; left &= left - 1) {
         unsigned bit = (unsigned)__builtin_ctz(left);
         const struct oxm_field *field = &fields[by_bit[bit]];
@@ -316,11 +375,25 @@ of_match_wire_size(const struct of_match *match)
 }
 
 uint8_t *
-of_match_encode(uint8_t *p, const struct of_match *match)
+of_oxm_list_encode(uint8_t *p, const struct of_cursor *oxm)
+{
+    uint32_t length = MATCH_HEADER + oxm->left;
+
+    of_store16(p, MATCH_OXM);
+    of_store16(p + 2, (uint16_t)length);
+    of_copy(p + MATCH_HEADER, oxm->p, oxm->left);
+    memset(p + length, 0, of_pad8(length) - length);
+    return p + of_pad8(length);
+}
+
+uint8_t *
+of_match_encode(uint8_t *p, const struct of_match *match, const struct of_cursor *oxm)
 {
     uint8_t *start = p;
     uint32_t left = match->fields, length;
 
+    if (left & OF_M_OTHER)
+        return of_oxm_list_encode(p, oxm);
     p += MATCH_HEADER;
     /* the fields of every rule a policy makes, without the table */
     if (!(match->masked & (OF_M_IN_PORT | OF_M_ETH_DST | OF_M_ETH_SRC))) {
@@ -365,6 +438,28 @@ of_match_encode(uint8_t *p, const struct of_match *match)
     return p;
 }
 
+void
+of_add_oxm(struct of_buffer *list, const struct of_oxm *oxm)
+{
+    unsigned head = oxm->class == OFPXMC_EXPERIMENTER ? EXPERIMENTER_SIZE : 0;
+    unsigned body = head + oxm->size * (oxm->mask ? 2u : 1u);
+    uint8_t *p = body <= UINT8_MAX ? of_grow(list, TLV_HEADER + body) : NULL;
+
+    if (!p) {
+        of_refuse(list);
+        return;
+    }
+    of_store16(p, oxm->class);
+    p[2] = (uint8_t)(oxm->field << 1 | (oxm->mask ? 1 : 0));
+    p[3] = (uint8_t)body;
+    p += TLV_HEADER;
+    if (head)
+        of_store32(p, oxm->experimenter);
+    of_copy(p + head, oxm->value, oxm->size);
+    if (oxm->mask)
+        of_copy(p + head + oxm->size, oxm->mask, oxm->size);
+}
+
 /* ---- printing ------------------------------------------------------------------------- */
 
 static void
@@ -400,9 +495,19 @@ print_tlv(struct of_printer *printer, const struct tlv *tlv)
     const struct oxm_field *field;
 
     if (find_field(tlv, &field) || !field) {
+        unsigned half = tlv->has_mask ? tlv->size / 2u : tlv->size;
+
+        if (tlv->class == OFPXMC_EXPERIMENTER && tlv->size >= EXPERIMENTER_SIZE) {
+            of_say(printer, "oxm(0x%x,%u)=", of_get32(tlv->value), tlv->field);
+            of_say_hex(printer, tlv->value + EXPERIMENTER_SIZE, tlv->size - EXPERIMENTER_SIZE);
+            return;
+        }
         of_say(printer, "oxm(%#x,%u)=", tlv->class, tlv->field);
-        for (unsigned i = 0; i < tlv->size; i++)
-            of_say(printer, "%02x", tlv->value[i]);
+        of_say_hex(printer, tlv->value, half);
+        if (tlv->has_mask) {
+            of_say(printer, "/");
+            of_say_hex(printer, tlv->value + half, half);
+        }
         return;
     }
     of_say(printer, "%s=", field->name);
@@ -414,9 +519,34 @@ print_tlv(struct of_printer *printer, const struct tlv *tlv)
 }
 
 void
+of_match_say(struct of_printer *printer, const struct of_match *match)
+{
+    const char *separator = "";
+
+    of_say(printer, " match={");
+    for (uint32_t left = match->fields & ENCODABLE; left; left &= left - 1) {
+        const struct oxm_field *field =
+            &fields[index_of((unsigned)__builtin_ctz(left), match->ip_proto)];
+        bool masked = match->masked & field->bit;
+        uint8_t value[16];
+
+        of_say(printer, "%s%s=", separator, field->name);
+        store(value, (const uint8_t *)match + field->value_offset, field->size);
+        print_value(printer, field->format, value, field->size);
+        if (masked && field->mask_offset) {
+            of_say(printer, "/");
+            store(value, (const uint8_t *)match + field->mask_offset, field->size);
+            print_value(printer, field->format, value, field->size);
+        }
+        separator = ",";
+    }
+    of_say(printer, "}");
+}
+
+void
 of_match_print(struct of_printer *printer, const uint8_t *p)
 {
-    struct of_cursor c = match_body(p);
+    struct of_cursor c = of_match_list(p);
     struct tlv tlv;
     const char *separator = "";
 

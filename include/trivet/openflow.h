@@ -7,12 +7,16 @@
  * ranges: no allocation, no state, any thread. Nothing a peer sends can make a decoder read outside
  * the message, loop without progress or assert.
  *
+ * Here is what a controller needs all the time. openflow_oxm.h has all fields and instructions,
+ * openflow_config.h the messages that configure a switch, openflow_stats.h multipart messages.
+ *
  * Spec sections are those of OpenFlow Switch Specification 1.3.5 (ONF TS-023), or 1.0.0 where said
  * so.
  */
 #ifndef TRIVET_OPENFLOW_H
 #define TRIVET_OPENFLOW_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -166,7 +170,27 @@ enum of13_type { /* section 7.1 */
                  OFPT13_METER_MOD = 29,
 };
 
-enum of_port_no { /* section 7.2.1, 32 bit */
+enum of10_type { /* 1.0.0, 5.1: up to PORT_STATUS as in 1.3; also PACKET_OUT, FLOW_MOD */
+                 OFPT10_VENDOR = 4,
+                 OFPT10_PACKET_OUT = 13,
+                 OFPT10_FLOW_MOD = 14,
+                 OFPT10_PORT_MOD = 15,
+                 OFPT10_STATS_REQUEST = 16,
+                 OFPT10_STATS_REPLY = 17,
+                 OFPT10_BARRIER_REQUEST = 18,
+                 OFPT10_BARRIER_REPLY = 19,
+                 OFPT10_QUEUE_GET_CONFIG_REQUEST = 20,
+                 OFPT10_QUEUE_GET_CONFIG_REPLY = 21,
+};
+
+#define OF_TYPE_NONE 0xff
+/* The number that a version has for a type of 1.3, or the other way round; OF_TYPE_NONE when it
+ * lacks it.
+ * MULTIPART is STATS in 1.0, EXPERIMENTER is VENDOR. of_put_header() takes numbers of 1.3. */
+uint8_t of_type_number(uint8_t version, uint8_t type13);
+uint8_t of_type13(uint8_t version, uint8_t type);
+
+enum of_port_no { /* section 7.2.1, 32 bit; in 1.0 the low 16 bits of these */
                   OFPP_MAX = 0xffffff00,
                   OFPP_IN_PORT = 0xfffffff8,
                   OFPP_TABLE = 0xfffffff9,
@@ -191,7 +215,14 @@ enum of_group_error { /* codes of GROUP_MOD_FAILED, section 7.4.4.7 */
                       OFPGMFC_GROUP_EXISTS = 0,
                       OFPGMFC_UNKNOWN_GROUP = 8,
 };
-enum of_flow_mod_flags { OFPFF_SEND_FLOW_REM = 1, OFPFF_CHECK_OVERLAP = 2, OFPFF_RESET_COUNTS = 4 };
+enum of_flow_mod_flags {
+    OFPFF_SEND_FLOW_REM = 1,
+    OFPFF_CHECK_OVERLAP = 2,
+    OFPFF_RESET_COUNTS = 4, /* this and the next two: 1.3 */
+    OFPFF_NO_PKT_COUNTS = 8,
+    OFPFF_NO_BYT_COUNTS = 16,
+    OFPFF_EMERGENCY10 = 0x8000, /* 1.0; its number on the wire is 4 */
+};
 enum of_packet_in_reason { OFPR_NO_MATCH, OFPR_ACTION, OFPR_INVALID_TTL };
 enum of_flow_removed_reason {
     OFPRR_IDLE_TIMEOUT,
@@ -224,12 +255,44 @@ enum of_multipart_type {
 #define OFPG_ALL UINT32_C(0xfffffffc)
 #define OFPTT_ALL 0xff
 #define OFPCML_NO_BUFFER 0xffff
-#define OFPPC_PORT_DOWN 1
-#define OFPPS_LINK_DOWN 1
+enum of_port_config {
+    OFPPC_PORT_DOWN = 1,
+    OFPPC_NO_STP10 = 2, /* 1.0 */
+    OFPPC_NO_RECV = 4,
+    OFPPC_NO_RECV_STP10 = 8, /* 1.0 */
+    OFPPC_NO_FLOOD10 = 16,   /* 1.0 */
+    OFPPC_NO_FWD = 32,
+    OFPPC_NO_PACKET_IN = 64,
+};
+enum of_port_state {
+    OFPPS_LINK_DOWN = 1,
+    OFPPS_BLOCKED = 2,        /* 1.3 */
+    OFPPS_LIVE = 4,           /* 1.3 */
+    OFPPS_STP_MASK10 = 0x300, /* 1.0: listen, learn, forward, block */
+};
+enum of_port_features { /* numbers of 1.3; translated in 1.0 */
+                        OFPPF_10MB_HD = 1 << 0,
+                        OFPPF_10MB_FD = 1 << 1,
+                        OFPPF_100MB_HD = 1 << 2,
+                        OFPPF_100MB_FD = 1 << 3,
+                        OFPPF_1GB_HD = 1 << 4,
+                        OFPPF_1GB_FD = 1 << 5,
+                        OFPPF_10GB_FD = 1 << 6,
+                        OFPPF_40GB_FD = 1 << 7, /* not in 1.0, to OTHER */
+                        OFPPF_100GB_FD = 1 << 8,
+                        OFPPF_1TB_FD = 1 << 9,
+                        OFPPF_OTHER = 1 << 10,
+                        OFPPF_COPPER = 1 << 11,
+                        OFPPF_FIBER = 1 << 12,
+                        OFPPF_AUTONEG = 1 << 13,
+                        OFPPF_PAUSE = 1 << 14,
+                        OFPPF_PAUSE_ASYM = 1 << 15,
+};
 #define OFPVID_PRESENT 0x1000
 #define OFPET_HELLO_FAILED 0
 #define OFPHFC_INCOMPATIBLE 0
 #define OFPET_GROUP_MOD_FAILED 6
+#define OFPET_EXPERIMENTER 0xffff /* 1.3; code is the experimenter's type, data begins with who */
 
 /* ---- framing and printing --------------------------------------------------------- */
 
@@ -266,7 +329,7 @@ int of_check(const struct of_header *header);
  * after printing what could be decoded and the error with its offset. */
 int of_print(const uint8_t *message, size_t size, char *ret, size_t ret_size);
 
-/* ---- match: OXM (section 7.2.3) ----------------------------------------------------- */
+/* ---- match: OXM (section 7.2.3), or the 40 bytes of 1.0 (1.0.0, 5.2.3) ---------------- */
 
 enum of_match_field { /* bits of of_match.fields */
                       OF_M_IN_PORT = 1 << 0,
@@ -295,6 +358,10 @@ enum of_match_field { /* bits of of_match.fields */
                                    << 31, /* a field was there that this struct does not hold */
 };
 
+/* What rules are made of. Fields of OpenFlow 1.3 that it does not hold (OF_M_OTHER) are in the list
+ * of OXM fields that stands beside it, see openflow_oxm.h. What 1.0 can match it holds in full:
+ * there the 16-bit ports are 32-bit ones, a VLAN id has OFPVID_PRESENT, "no VLAN" is 0, nw_* and
+ * tp_* are ARP or ICMP fields when dl_type and nw_proto say so, and the TOS is a DSCP. */
 struct of_match {
     uint32_t fields; /* OF_M_* bits: what is matched */
     uint32_t masked; /* OF_M_* bits: of these, with a mask other than all ones */
@@ -305,7 +372,8 @@ struct of_match {
     uint16_t vlan_vid, vlan_vid_mask; /* with OFPVID_PRESENT */
     uint8_t vlan_pcp, ip_proto, ip_dscp, icmp_type, icmp_code;
     uint16_t arp_op;
-    uint32_t arp_spa, arp_tpa;   /* host order */
+    uint32_t arp_spa, arp_tpa; /* host order */
+    uint32_t arp_spa_mask, arp_tpa_mask;
     uint32_t ipv4_src, ipv4_dst; /* host order */
     uint32_t ipv4_src_mask, ipv4_dst_mask;
     uint8_t ipv6_src[16], ipv6_dst[16];
@@ -334,8 +402,13 @@ const char *of_error_text(uint8_t version, uint16_t type, uint16_t code, char *b
 
 struct of_features {
     uint64_t dpid;
-    uint32_t n_buffers, capabilities;
-    uint8_t n_tables, auxiliary_id;
+    uint32_t n_buffers;
+    uint32_t capabilities; /* as the version numbers its bits */
+    uint8_t n_tables;
+    uint8_t auxiliary_id; /* OF1.3 */
+    uint32_t actions10;   /* OF1.0: bit n: action n is supported */
+    const uint8_t *ports; /* OF1.0: its ports, for of_next_port_v(OF10); 1.3 has PORT_DESC */
+    uint16_t ports_size;
 };
 int of_decode_features_reply(const uint8_t *m, struct of_features *ret, struct of_where *where);
 
@@ -356,6 +429,7 @@ struct of_flow_removed {
     uint16_t priority, idle_s, hard_s;
     uint8_t reason, table_id;
     struct of_match match;
+    struct of_cursor oxm; /* OF1.3: all fields; put: taken when match has OF_M_OTHER */
 };
 int of_decode_flow_removed(const uint8_t *m, struct of_flow_removed *ret, struct of_where *where);
 
@@ -363,8 +437,10 @@ struct of_port {
     uint32_t port;
     uint8_t mac[6];
     char name[17];
-    uint32_t config, state, current, advertised, supported, peer_features;
-    uint32_t speed_kbps, max_speed_kbps;
+    uint32_t config, state; /* OFPPC_*, OFPPS_* */
+    uint32_t current, advertised, supported,
+        peer_features;                   /* OFPPF_*: bits of 1.3 in any version */
+    uint32_t speed_kbps, max_speed_kbps; /* 0 in 1.0 */
 };
 struct of_port_status {
     uint8_t reason;
@@ -381,28 +457,59 @@ struct of_multipart {
 int of_decode_multipart(const uint8_t *m, struct of_multipart *ret, struct of_where *where);
 /* Entries of a body, one after another: 1 an entry, 0 the end, else an error. */
 int of_next_port(struct of_cursor *body, struct of_port *ret); /* OFPMP_PORT_DESC */
+/* The same for a version: 1.0 has them in its FEATURES_REPLY. */
+int of_next_port_v(uint8_t version, struct of_cursor *body, struct of_port *ret);
 
 /* ---- actions, instructions, flows ------------------------------------------------------- */
 
+/* What an action does, in any version. Encoders refuse what their version lacks. */
 enum of_action_type {
-    OF_A_OUTPUT,
-    OF_A_GROUP,
-    OF_A_SET_QUEUE,
-    OF_A_SET_ETH_DST,
-    OF_A_SET_ETH_SRC,
-    OF_A_SET_VLAN_VID,
-    OF_A_PUSH_VLAN,
+    OF_A_OUTPUT,       /* port, max_len */
+    OF_A_GROUP,        /* group; 1.3 */
+    OF_A_SET_QUEUE,    /* group: the queue; 1.3 */
+    OF_A_SET_ETH_DST,  /* mac */
+    OF_A_SET_ETH_SRC,  /* mac */
+    OF_A_SET_VLAN_VID, /* vlan_vid, always with OFPVID_PRESENT; 1.0 adds a tag if there is none */
+    OF_A_PUSH_VLAN,    /* value: ethertype, 0 is 0x8100; 1.3 */
     OF_A_POP_VLAN,
-    OF_A_OTHER,
+    OF_A_OTHER,        /* unknown: raw, value is its number */
+    OF_A_SET_VLAN_PCP, /* value */
+    OF_A_SET_IPV4_SRC, /* value */
+    OF_A_SET_IPV4_DST, /* value */
+    OF_A_SET_IP_DSCP,  /* value: 6 bits, also in 1.0, where it is sent as a TOS */
+    OF_A_SET_L4_SRC,   /* value; 1.0: 1.3 names the protocol, use OF_A_SET_FIELD */
+    OF_A_SET_L4_DST,   /* value; 1.0 */
+    OF_A_ENQUEUE,      /* port, group: the queue; 1.0 */
+    OF_A_COPY_TTL_OUT, /* this and the following: 1.3 */
+    OF_A_COPY_TTL_IN,
+    OF_A_SET_MPLS_TTL, /* value */
+    OF_A_DEC_MPLS_TTL,
+    OF_A_PUSH_MPLS,  /* value: ethertype */
+    OF_A_POP_MPLS,   /* value: ethertype of what is then seen */
+    OF_A_SET_NW_TTL, /* value */
+    OF_A_DEC_NW_TTL,
+    OF_A_SET_FIELD, /* raw: one OXM field; those that have a type above do not come as this */
+    OF_A_PUSH_PBB,  /* value: ethertype */
+    OF_A_POP_PBB,
+    OF_A_EXPERIMENTER, /* raw, value is the experimenter; a VENDOR action in 1.0 */
+    OF_A_COUNT,        /* not an action */
 };
 struct of_action {
     enum of_action_type type;
-    uint32_t port;    /* OUTPUT */
+    uint32_t port;    /* OUTPUT, ENQUEUE */
     uint16_t max_len; /* OUTPUT to the controller */
-    uint32_t group;   /* GROUP; or queue of SET_QUEUE */
+    uint32_t group;   /* GROUP; or queue of SET_QUEUE, ENQUEUE */
     uint16_t vlan_vid;
     uint8_t mac[6];
+    uint32_t value;     /* see the types */
+    uint16_t raw_size;  /* bytes at raw */
+    const uint8_t *raw; /* SET_FIELD: the field; EXPERIMENTER and OTHER: the whole action, header
+                         * and all, a multiple of 8 bytes, which is encoded as it is */
 };
+
+/* In place of a number of actions or buckets to encode: the undecoded list beside is taken as it
+ * is. */
+#define OF_VERBATIM UINT_MAX
 
 /* A flow as read back (OFPMP_FLOW reply) or as captured (FLOW_MOD). actions: those of the
  * apply-actions instruction, undecoded; walk them with of_next_action(). */
@@ -415,9 +522,15 @@ struct of_flow {
     const uint8_t *actions;
     uint16_t actions_size;
     bool other_instructions; /* anything beside one apply-actions; false for none (drop) */
+    struct of_cursor oxm;    /* OF1.3: all fields; put: taken when match has OF_M_OTHER */
+    struct of_cursor
+        instructions; /* OF1.3: all; put: taken in place of actions, unless p is NULL */
 };
-int of_next_flow(struct of_cursor *body, struct of_flow *ret);
+int of_next_flow(struct of_cursor *body, struct of_flow *ret);        /* OF1.3 */
 int of_next_action(struct of_cursor *actions, struct of_action *ret); /* OF1.3 */
+/* The same for a version. */
+int of_next_flow_v(uint8_t version, struct of_cursor *body, struct of_flow *ret);
+int of_next_action_v(uint8_t version, struct of_cursor *actions, struct of_action *ret);
 
 struct of_flow_mod {
     uint64_t cookie, cookie_mask;
@@ -426,10 +539,14 @@ struct of_flow_mod {
     uint32_t buffer_id, out_port, out_group;
     struct of_match match;
     const struct of_action *actions; /* put: apply-actions; NULL: none */
-    unsigned n_actions;
-    const uint8_t *raw_actions; /* decode: as in of_flow */
+    unsigned n_actions;              /* put: OF_VERBATIM: take instructions (OF1.0: raw_actions) */
+    const uint8_t *raw_actions;      /* decode: as in of_flow */
     uint16_t raw_actions_size;
+    struct of_cursor oxm; /* OF1.3, decode: all fields; put: taken when match has OF_M_OTHER */
+    struct of_cursor instructions; /* OF1.3, decode: all */
 };
+/* In 1.0: no cookie mask, no group, table 0 and, as the number of its flag CHECK_EMERGENCY means
+ * something else in 1.3, OFPFF_EMERGENCY10. */
 int of_decode_flow_mod(const uint8_t *m, struct of_flow_mod *ret, struct of_where *where);
 
 /* A group as in GROUP_MOD, or as read back (GROUP_DESC; its command is OFPGC_ADD). Decoders have
@@ -439,8 +556,8 @@ struct of_bucket {
     uint32_t watch_port;             /* FF; OFPP_ANY in others */
     uint32_t watch_group;            /* FF; OFPG_ANY in others */
     const struct of_action *actions; /* put */
-    unsigned n_actions;
-    const uint8_t *raw_actions; /* decode: undecoded, for of_next_action() */
+    unsigned n_actions;              /* put: OF_VERBATIM: take raw_actions */
+    const uint8_t *raw_actions;      /* decode: undecoded, for of_next_action() */
     uint16_t raw_actions_size;
 };
 struct of_group_mod {
@@ -448,8 +565,8 @@ struct of_group_mod {
     uint8_t type;    /* enum of_group_type, or what a switch invents */
     uint32_t group;
     const struct of_bucket *buckets; /* put */
-    unsigned n_buckets;
-    const uint8_t *raw_buckets; /* decode: undecoded, for of_next_bucket() */
+    unsigned n_buckets;              /* put: OF_VERBATIM: take raw_buckets */
+    const uint8_t *raw_buckets;      /* decode: undecoded, for of_next_bucket() */
     uint16_t raw_buckets_size;
 };
 int of_decode_group_mod(const uint8_t *m, struct of_group_mod *ret, struct of_where *where);
@@ -468,8 +585,8 @@ int of_decode_packet_out(const uint8_t *m, struct of_packet_out *ret, struct of_
 /* ---- encoding ---------------------------------------------------------------------------
  * A builder with a sticky error: put what you like, test `full` once at the end. A message that
  * does not fit is not begun: the buffer keeps only whole messages. So is one that cannot be encoded
- * (OF_A_OTHER, OF_M_OTHER, a version that lacks it): it sets `full` too. version: OF13; hello,
- * error, header, echo, set_config and multipart_request take any. */
+ * (OF_A_OTHER without raw, a field, action or filter that the version lacks): it sets `full` too.
+ * version: OF10 or OF13; hello, error, echo and set_config take any. */
 
 struct of_buffer {
     uint8_t *data; /* borrowed */
@@ -480,7 +597,7 @@ struct of_buffer {
 void of_put_hello(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t bitmap);
 void of_put_error(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t type, uint16_t code,
                   const void *data, size_t size);
-/* Messages of header only: features, barrier, get-config requests ... */
+/* Messages of header only: features, barrier, get-config requests ... type: as 1.3 numbers it */
 void of_put_header(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid);
 /* echo request or reply (type) with a payload */
 void of_put_echo(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, const void *data,
@@ -490,7 +607,8 @@ void of_put_set_config(struct of_buffer *b, uint8_t version, uint32_t xid, uint1
 /* body may be NULL with size 0 */
 void of_put_multipart_request(struct of_buffer *b, uint8_t version, uint32_t xid, uint16_t type,
                               uint16_t flags, const void *body, size_t size);
-/* OFPMP_FLOW request for flows with (cookie & mask) == (flow cookie & mask), all tables */
+/* OFPMP_FLOW request for flows with (cookie & mask) == (flow cookie & mask), all tables. 1.0 has no
+ * cookie there: it lists all flows, which is more than asked when the mask is not 0. */
 void of_put_flow_stats_request(struct of_buffer *b, uint8_t version, uint32_t xid, uint64_t cookie,
                                uint64_t cookie_mask);
 void of_put_flow_mod(struct of_buffer *b, uint8_t version, uint32_t xid,
@@ -501,6 +619,9 @@ void of_put_group_mod(struct of_buffer *b, uint8_t version, uint32_t xid,
 void of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
                        uint32_t in_port, const struct of_action *actions, unsigned n_actions,
                        const void *data, size_t size);
+/* One that was decoded: its list of actions and its data as they are. */
+void of_put_packet_out_again(struct of_buffer *b, uint8_t version, uint32_t xid,
+                             const struct of_packet_out *out);
 
 /* What a switch sends: for the benchmark's fake switches and the tests. */
 void of_put_features_reply(struct of_buffer *b, uint8_t version, uint32_t xid,
@@ -509,6 +630,7 @@ void of_put_packet_in(struct of_buffer *b, uint8_t version, uint32_t xid,
                       const struct of_packet_in *in);
 void of_put_port_status(struct of_buffer *b, uint8_t version, uint32_t xid,
                         const struct of_port_status *status);
+/* Replies of 1.3; openflow_stats.h has all, for both versions. */
 void of_put_port_desc_reply(struct of_buffer *b, uint32_t xid, const struct of_port *ports,
                             unsigned n, uint16_t flags);
 void of_put_flow_removed(struct of_buffer *b, uint8_t version, uint32_t xid,

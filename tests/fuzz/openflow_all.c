@@ -169,7 +169,6 @@ decode(const uint8_t *m, size_t size)
         if (error || m[0] != OF13)
             break;
         of_put_flow_removed(&b, OF13, 1, &u.removed);
-        PROMISE(b.full == !!(u.removed.match.fields & OF_M_OTHER));
         if (b.full)
             break;
         PROMISE(of_decode_flow_removed(again, &v.removed, NULL) == OF_OK);

@@ -157,7 +157,8 @@ static void
 each_field_alone(void **state)
 {
     const uint32_t masks = OF_M_METADATA | OF_M_TUNNEL_ID | OF_M_ETH_DST | OF_M_ETH_SRC |
-                           OF_M_VLAN_VID | OF_M_IPV4_SRC | OF_M_IPV4_DST;
+                           OF_M_VLAN_VID | OF_M_IPV4_SRC | OF_M_IPV4_DST | OF_M_ARP_SPA |
+                           OF_M_ARP_TPA;
 
     (void)state;
     for (unsigned bit = 0; bit < 22; bit++)
@@ -173,6 +174,7 @@ each_field_alone(void **state)
             memset(full.eth_src_mask, 0xf0, 6);
             full.vlan_vid_mask = OFPVID_PRESENT;
             full.ipv4_src_mask = 0xff000000;
+            full.arp_spa_mask = full.arp_tpa_mask = 0xffffff00;
 #define COPY(flag, member)                                                                         \
     if (in.match.fields & (flag))                                                                  \
     memcpy(&in.match.member, &full.member, sizeof(full.member))
@@ -206,6 +208,8 @@ each_field_alone(void **state)
                 COPY(OF_M_VLAN_VID, vlan_vid_mask);
                 COPY(OF_M_IPV4_SRC, ipv4_src_mask);
                 COPY(OF_M_IPV4_DST, ipv4_dst_mask);
+                COPY(OF_M_ARP_SPA, arp_spa_mask);
+                COPY(OF_M_ARP_TPA, arp_tpa_mask);
             }
             of_put_flow_removed(&b, OF13, 1, &in);
             if (masked && !(in.match.fields & masks)) {
@@ -272,7 +276,12 @@ static void
 handshake_round_trip(void **state)
 {
     struct of_hello hello;
-    struct of_features features = {0xaabbccddeeff0011, 256, 0x4f, 254, 1}, features_back;
+    struct of_features features = {.dpid = 0xaabbccddeeff0011,
+                                   .n_buffers = 256,
+                                   .capabilities = 0x4f,
+                                   .n_tables = 254,
+                                   .auxiliary_id = 1},
+                       features_back;
     struct of_error_msg error;
     struct of_buffer b = fresh(4096);
     static const uint8_t request[16] = {OF13, OFPT13_FLOW_MOD, 0, 56, 0, 0, 0x12, 0x34};

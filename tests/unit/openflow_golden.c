@@ -397,7 +397,7 @@ encodes_other_types_as_ovs_does(void **state)
     same_bytes(g, &b);
 
     b.len = 0;
-    g = find(all, "SET_CONFIG (OF1.3) xid=0x3 flags=0 miss_send_len=65534");
+    g = find(all, "SET_CONFIG (OF1.3) xid=0x3 frags=normal miss_send_len=65534");
     of_put_set_config(&b, OF13, 3, 0, 65534);
     same_bytes(g, &b);
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * packet.c - packets between switch and controller: PACKET_IN and PACKET_OUT.
+ * Neighbours: oxm.c (where a packet came from), action.c (where it goes). Any thread; all decoders
+ * and encoders here are hot: no allocation, no copy but of the packet into the message.
+ * OpenFlow 1.3.5 sections 7.4.1 and 7.3.7, 1.0.0 sections 5.4.1 and 5.3.6.
+ */
+#include "codec.h"
+
+#include <trivet/openflow_oxm.h>
+
+#define IN13_SIZE 24 /* before the match */
+#define IN10_SIZE 18
+#define OUT13_SIZE 24
+#define OUT10_SIZE 16
+
+/* ---- PACKET_IN ----------------------------------------------------------------------------- */
+
+int
+of_decode_packet_in(const uint8_t *m, struct of_packet_in *ret, struct of_where *where)
+{
+    uint32_t length = of_length(m), match;
+    int size, error;
+
+    if (m[0] == OF10) {
+        ret->buffer_id = of_get32(m + 8);
+        ret->total_len = of_get16(m + 12);
+        ret->in_port = of_port_from10(of_get16(m + 14));
+        ret->reason = m[16];
+        ret->table_id = 0;
+        ret->cookie = 0;
+        ret->data = m + IN10_SIZE;
+        ret->data_size = (uint16_t)(length - IN10_SIZE);
+        return OF_OK;
+    }
+    if (m[0] != OF13)
+        return of_fail(where, m, m, "version", OF_EVERSION);
+    size = of_match_size(m + IN13_SIZE, length - IN13_SIZE);
+    if (size < 0)
+        return of_fail(where, m, m + IN13_SIZE, "match length", size);
+    error = of_match_in_port(m + IN13_SIZE, &ret->in_port);
+    if (error)
+        return of_fail(where, m, m + IN13_SIZE, "in_port", error);
+    match = (uint32_t)size;
+    if (length < IN13_SIZE + match + 2)
+        return of_fail(where, m, m + length, "padding", OF_ESHORT);
+    ret->buffer_id = of_get32(m + 8);
+    ret->total_len = of_get16(m + 12);
+    ret->reason = m[14];
+    ret->table_id = m[15];
+    ret->cookie = of_get64(m + 16);
+    ret->data = m + IN13_SIZE + match + 2;
+    ret->data_size = (uint16_t)(length - IN13_SIZE - match - 2);
+    return OF_OK;
+}
+
+struct of_cursor
+of_packet_in_oxm(const uint8_t *m)
+{
+    return of_match_list(m + IN13_SIZE);
+}
+
+static void
+put_in10(struct of_buffer *b, uint32_t xid, const struct of_packet_in *in)
+{
+    uint16_t port;
+    uint8_t *p;
+
+    if (!of_port_to10(in->in_port, &port)) {
+        of_refuse(b);
+        return;
+    }
+    p = of_begin(b, OF10, OFPT13_PACKET_IN, xid, IN10_SIZE, in->data_size);
+    if (!p)
+        return;
+    of_store32(p + 8, in->buffer_id);
+    of_store16(p + 12, in->total_len);
+    of_store16(p + 14, port);
+    p[16] = in->reason;
+    p[17] = 0;
+    of_copy(p + IN10_SIZE, in->data, in->data_size);
+}
+
+void
+of_put_packet_in_oxm(struct of_buffer *b, uint32_t xid, const struct of_packet_in *in,
+                     struct of_cursor oxm)
+{
+    uint32_t match = of_pad8(4 + (oxm.left <= OF_MESSAGE_MAX ? oxm.left : OF_MESSAGE_MAX));
+    /* behind the match 2 bytes, so that the IP header lies at a multiple of 4 */
+    uint8_t *p = of_begin(b, OF13, OFPT13_PACKET_IN, xid, IN13_SIZE + match + 2, in->data_size);
+
+    if (!p)
+        return;
+    of_store32(p + 8, in->buffer_id);
+    of_store16(p + 12, in->total_len);
+    p[14] = in->reason;
+    p[15] = in->table_id;
+    of_store64(p + 16, in->cookie);
+    p = of_oxm_list_encode(p + IN13_SIZE, &oxm);
+    of_store16(p, 0);
+    of_copy(p + 2, in->data, in->data_size);
+}
+
+void
+of_put_packet_in(struct of_buffer *b, uint8_t version, uint32_t xid, const struct of_packet_in *in)
+{
+    uint8_t port[8];
+
+    if (version == OF10) {
+        put_in10(b, xid, in);
+        return;
+    }
+    if (version != OF13) {
+        of_refuse(b);
+        return;
+    }
+    of_store32(port, OF_OXM_IN_PORT);
+    of_store32(port + 4, in->in_port);
+    of_put_packet_in_oxm(b, xid, in, of_rest(port, sizeof(port)));
+}
+
+int
+of_print_packet_in(struct of_printer *printer, const uint8_t *m, struct of_where *where)
+{
+    static const char *const reasons[] = {"no_match", "action", "invalid_ttl"};
+    struct of_packet_in in;
+    int error = of_decode_packet_in(m, &in, where);
+
+    if (error)
+        return error;
+    of_say_port(printer, " in_port", in.in_port);
+    of_say(printer, " reason=");
+    OF_SAY_NAME(printer, in.reason, reasons);
+    of_say(printer, " total_len=%u", in.total_len);
+    if (m[0] == OF13) {
+        of_say(printer, " table=%u cookie=%016lx", in.table_id, (unsigned long)in.cookie);
+        if (of_packet_in_oxm(m).left > 8) /* more than in_port */
+            of_match_print(printer, m + IN13_SIZE);
+    }
+    of_say_buffer(printer, in.buffer_id);
+    of_say(printer, " data=");
+    of_say_hex(printer, in.data, in.data_size);
+    return OF_OK;
+}
+
+/* ---- PACKET_OUT ----------------------------------------------------------------------------- */
+
+int
+of_decode_packet_out(const uint8_t *m, struct of_packet_out *ret, struct of_where *where)
+{
+    uint32_t length = of_length(m), head = m[0] == OF10 ? OUT10_SIZE : OUT13_SIZE;
+    uint16_t actions_size;
+
+    if (m[0] != OF13 && m[0] != OF10)
+        return of_fail(where, m, m, "version", OF_EVERSION);
+    actions_size = of_get16(m + (m[0] == OF10 ? 14 : 16));
+    if (actions_size > length - head)
+        return of_fail(where, m, m + (m[0] == OF10 ? 14 : 16), "actions length", OF_ELENGTH);
+    ret->buffer_id = of_get32(m + 8);
+    ret->in_port = m[0] == OF10 ? of_port_from10(of_get16(m + 12)) : of_get32(m + 12);
+    ret->actions = m + head;
+    ret->actions_size = actions_size;
+    ret->data = m + head + actions_size;
+    ret->data_size = (uint16_t)(length - head - actions_size);
+    return OF_OK;
+}
+
+/* The message with room for its actions and data; the end of its fixed part, where the actions go.
+ */
+static uint8_t *
+begin_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id, uint32_t in_port,
+          uint32_t actions_size, size_t size)
+{
+    uint16_t port;
+    uint8_t *p;
+
+    if (version == OF13) {
+        p = of_begin(b, OF13, OFPT13_PACKET_OUT, xid, OUT13_SIZE + actions_size, size);
+        if (!p)
+            return NULL;
+        of_store32(p + 8, buffer_id);
+        of_store32(p + 12, in_port);
+        of_store64(p + 16, (uint64_t)actions_size << 48);
+        return p + OUT13_SIZE;
+    }
+    if (version != OF10 || !of_port_to10(in_port, &port)) {
+        of_refuse(b);
+        return NULL;
+    }
+    p = of_begin(b, OF10, OFPT10_PACKET_OUT, xid, OUT10_SIZE + actions_size, size);
+    if (!p)
+        return NULL;
+    of_store32(p + 8, buffer_id);
+    of_store16(p + 12, port);
+    of_store16(p + 14, (uint16_t)actions_size);
+    return p + OUT10_SIZE;
+}
+
+void
+of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
+                  uint32_t in_port, const struct of_action *actions, unsigned n_actions,
+                  const void *data, size_t size)
+{
+    bool bad = false;
+    uint32_t actions_size = version == OF10 ? of_actions10_wire_size(actions, n_actions, &bad)
+                                            : of_actions_wire_size(actions, n_actions, &bad);
+    uint8_t *p;
+
+    if (bad) {
+        of_refuse(b);
+        return;
+    }
+    if (buffer_id != OF_NO_BUFFER)
+        size = 0;
+    if (version == OF10 && in_port == OFPP_CONTROLLER)
+        in_port = OFPP_ANY; /* what was on no port is from OFPP_NONE there (1.0.0, 5.3.6) */
+    p = begin_out(b, version, xid, buffer_id, in_port, actions_size, size);
+    if (!p)
+        return;
+    p = version == OF10 ? of_actions10_encode(p, actions, n_actions)
+                        : of_actions_encode(p, actions, n_actions);
+    of_copy(p, data, size);
+}
+
+void
+of_put_packet_out_again(struct of_buffer *b, uint8_t version, uint32_t xid,
+                        const struct of_packet_out *out)
+{
+    uint8_t *p =
+        begin_out(b, version, xid, out->buffer_id, out->in_port, out->actions_size, out->data_size);
+
+    if (!p)
+        return;
+    of_copy(p, out->actions, out->actions_size);
+    of_copy(p + out->actions_size, out->data, out->data_size);
+}
+
+int
+of_print_packet_out(struct of_printer *printer, const uint8_t *m, struct of_where *where)
+{
+    struct of_packet_out out;
+    const uint8_t *at;
+    int error = of_decode_packet_out(m, &out, where);
+
+    if (error)
+        return error;
+    of_say_port(printer, " in_port", out.in_port);
+    of_say_buffer(printer, out.buffer_id);
+    error = of_actions_print(printer, m[0], out.actions, out.actions_size, &at);
+    if (error)
+        return of_fail(where, m, at, "action", error);
+    if (out.data_size) {
+        of_say(printer, " data=");
+        of_say_hex(printer, out.data, out.data_size);
+    }
+    return OF_OK;
+}
