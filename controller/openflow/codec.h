@@ -135,7 +135,8 @@ uint32_t of_match_wire_size(const struct of_match *match, const struct of_cursor
 /* Writes it and returns the end; the caller made sure of the room. */
 uint8_t *of_match_encode(uint8_t *p, const struct of_match *match, const struct of_cursor *oxm);
 uint8_t *of_oxm_list_encode(uint8_t *p, const struct of_cursor *oxm);
-void of_match_print(struct of_printer *printer, const uint8_t *p);
+/* Fails only where no decoder has seen the match. On error *at is the TLV at fault. */
+int of_match_print(struct of_printer *printer, const uint8_t *p, const uint8_t **at);
 /* The fields of the struct, in the order of their bits. */
 void of_match_say(struct of_printer *printer, const struct of_match *match);
 void of_oxm_print(struct of_printer *printer, const uint8_t *tlv, uint32_t size);

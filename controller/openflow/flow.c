@@ -255,7 +255,7 @@ of_print_flow_mod(struct of_printer *printer, const uint8_t *m, struct of_where 
     say_flags(printer, mod.flags);
     of_say_buffer(printer, mod.buffer_id);
     if (m[0] == OF13)
-        of_match_print(printer, m + MOD13_SIZE);
+        of_match_print(printer, m + MOD13_SIZE, &at);
     else
         of_match_say(printer, &mod.match);
     if (mod.command == OFPFC_DELETE || mod.command == OFPFC_DELETE_STRICT) {
@@ -378,6 +378,7 @@ of_print_flow_removed(struct of_printer *printer, const uint8_t *m, struct of_wh
 {
     static const char *const reasons[] = {"idle", "hard", "delete", "group_delete"};
     struct of_flow_removed r;
+    const uint8_t *at;
     int error = of_decode_flow_removed(m, &r, where);
 
     if (error)
@@ -389,7 +390,7 @@ of_print_flow_removed(struct of_printer *printer, const uint8_t *m, struct of_wh
            r.duration_ns);
     of_say(printer, " packets=%lu bytes=%lu", (unsigned long)r.packets, (unsigned long)r.bytes);
     if (m[0] == OF13)
-        of_match_print(printer, m + REMOVED13_SIZE);
+        of_match_print(printer, m + REMOVED13_SIZE, &at);
     else
         of_match_say(printer, &r.match);
     return OF_OK;
@@ -617,7 +618,7 @@ of_print_flows(struct of_printer *printer, uint8_t version, struct of_cursor *bo
             of_match_say(printer, &flow.match);
             error = of_actions_print(printer, OF10, flow.actions, flow.actions_size, &at);
         } else {
-            of_match_print(printer, p + STATS13_SIZE);
+            of_match_print(printer, p + STATS13_SIZE, &at);
             error =
                 of_instructions_print(printer, flow.instructions.p, flow.instructions.left, &at);
         }

@@ -511,6 +511,8 @@ static void
 print_request(struct of_printer *printer, uint8_t version, enum request kind,
               const struct of_stats_request *r, const uint8_t *body)
 {
+    const uint8_t *at;
+
     switch (kind) {
     case FLOWS:
         of_say(printer, " table=%u", r->table_id);
@@ -519,7 +521,7 @@ print_request(struct of_printer *printer, uint8_t version, enum request kind,
             of_say_group(printer, " out_group:", r->out_group);
             of_say(printer, " cookie=%016lx/%016lx", (unsigned long)r->cookie,
                    (unsigned long)r->cookie_mask);
-            of_match_print(printer, body + FLOWS13_SIZE);
+            of_match_print(printer, body + FLOWS13_SIZE, &at);
         } else {
             of_match_say(printer, &r->match);
         }

@@ -294,7 +294,7 @@ of_match_in_port(const uint8_t *p, uint32_t *ret)
         return OF_OK;
     }
     while ((error = next_tlv(&c, &tlv)) > 0)
-        if (tlv.class == CLASS_BASIC && tlv.field == 0 && tlv.size == 4) {
+        if (tlv.class == CLASS_BASIC && tlv.field == 0 && tlv.size == 4 && !tlv.has_mask) {
             *ret = of_get32(tlv.value);
             return OF_OK;
         }
@@ -543,20 +543,26 @@ of_match_say(struct of_printer *printer, const struct of_match *match)
     of_say(printer, "}");
 }
 
-void
-of_match_print(struct of_printer *printer, const uint8_t *p)
+int
+of_match_print(struct of_printer *printer, const uint8_t *p, const uint8_t **at)
 {
     struct of_cursor c = of_match_list(p);
+    const struct oxm_field *field;
     struct tlv tlv;
     const char *separator = "";
+    int error;
 
     of_say(printer, " match={");
-    while (next_tlv(&c, &tlv) > 0) {
+    while (*at = c.p, (error = next_tlv(&c, &tlv)) > 0) {
+        error = find_field(&tlv, &field);
+        if (error)
+            break;
         of_say(printer, "%s", separator);
         print_tlv(printer, &tlv);
         separator = ",";
     }
     of_say(printer, "}");
+    return error;
 }
 
 void

@@ -124,6 +124,7 @@ of_print_packet_in(struct of_printer *printer, const uint8_t *m, struct of_where
 {
     static const char *const reasons[] = {"no_match", "action", "invalid_ttl"};
     struct of_packet_in in;
+    const uint8_t *at;
     int error = of_decode_packet_in(m, &in, where);
 
     if (error)
@@ -135,7 +136,9 @@ of_print_packet_in(struct of_printer *printer, const uint8_t *m, struct of_where
     if (m[0] == OF13) {
         of_say(printer, " table=%u cookie=%016lx", in.table_id, (unsigned long)in.cookie);
         if (of_packet_in_oxm(m).left > 8) /* more than in_port */
-            of_match_print(printer, m + IN13_SIZE);
+            error = of_match_print(printer, m + IN13_SIZE, &at);
+        if (error)
+            return of_fail(where, m, at, "match", error);
     }
     of_say_buffer(printer, in.buffer_id);
     of_say(printer, " data=");

@@ -15,7 +15,7 @@ get_target_property(openflow_sources openflow SOURCES)
 get_target_property(openflow_dir openflow SOURCE_DIR)
 list(TRANSFORM openflow_sources PREPEND ${openflow_dir}/)
 trivet_fuzz_target(fuzz_openflow
-  SOURCES fuzz/fuzz_openflow.c fuzz/openflow_all.c ${openflow_sources})
+  SOURCES fuzz/fuzz_openflow.c fuzz/openflow_all.c fuzz/openflow_again.c ${openflow_sources})
 
 trivet_fuzz_target(controller_fuzz SOURCES fuzz/controller_fuzz.c)
 target_include_directories(controller_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/controller)

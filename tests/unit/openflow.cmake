@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 if(TARGET openflow)
   trivet_unit_test(openflow_codec
-    SOURCES unit/openflow_codec.c fuzz/openflow_all.c LIBS openflow)
+    SOURCES unit/openflow_codec.c fuzz/openflow_all.c fuzz/openflow_again.c LIBS openflow)
   trivet_unit_test(openflow_golden
-    SOURCES unit/openflow_golden.c fuzz/openflow_all.c LIBS openflow)
+    SOURCES unit/openflow_golden.c fuzz/openflow_all.c fuzz/openflow_again.c LIBS openflow)
   foreach(test openflow_codec openflow_golden)
     target_include_directories(${test} PRIVATE fuzz)
   endforeach()
