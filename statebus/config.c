@@ -26,6 +26,9 @@ struct loaded_controller {
         uint32_t interval_ms, settle_ms; /* the table `numbers` sets the real ones */
     } * discovery;
     struct {
+        char *certificate, *private_key, *ca_certificate; /* move to the config, too */
+    } * tls;
+    struct {
         uint8_t unused; /* its only key is read by config_uplinks() */
     } * round_robin;
 };
@@ -70,6 +73,12 @@ static const cyaml_schema_field_t discovery_fields[] = {
     CYAML_FIELD_UINT("settle-ms", CYAML_FLAG_OPTIONAL,
                      typeof(*((struct loaded_controller *)NULL)->discovery), settle_ms),
     CYAML_FIELD_END};
+#define TLS typeof(*((struct loaded_controller *)NULL)->tls)
+static const cyaml_schema_field_t tls_fields[] = {
+    CYAML_FIELD_STRING_PTR("certificate", SECTION, TLS, certificate, 1, 4095),
+    CYAML_FIELD_STRING_PTR("private-key", SECTION, TLS, private_key, 1, 4095),
+    CYAML_FIELD_STRING_PTR("ca-certificate", SECTION, TLS, ca_certificate, 1, 4095),
+    CYAML_FIELD_END};
 static const cyaml_schema_field_t round_robin_fields[] = {
     CYAML_FIELD_IGNORE("switches", CYAML_FLAG_OPTIONAL), CYAML_FIELD_END};
 static const cyaml_schema_field_t controller_fields[] = {
@@ -82,6 +91,7 @@ static const cyaml_schema_field_t controller_fields[] = {
                      settings.confirm_s),
     CYAML_FIELD_MAPPING_PTR("discovery", SECTION, struct loaded_controller, discovery,
                             discovery_fields),
+    CYAML_FIELD_MAPPING_PTR("tls", SECTION, struct loaded_controller, tls, tls_fields),
     CYAML_FIELD_MAPPING_PTR("round-robin", SECTION, struct loaded_controller, round_robin,
                             round_robin_fields),
     CYAML_FIELD_END};
@@ -364,6 +374,12 @@ load(struct document *doc, struct sb_config *config)
         config->controller.n_listen = loaded->controller->settings.n_listen;
         if (document_find(doc, "controller.policy"))
             config->controller.policy = loaded->controller->settings.policy;
+        if (loaded->controller->tls) {
+            config->controller.certificate = loaded->controller->tls->certificate;
+            config->controller.private_key = loaded->controller->tls->private_key;
+            config->controller.ca_certificate = loaded->controller->tls->ca_certificate;
+        }
+        free(loaded->controller->tls);
         free(loaded->controller->discovery);
         free(loaded->controller->round_robin);
         free(loaded->controller);
@@ -471,6 +487,9 @@ sb_config_free(struct sb_config **config)
     if (!c)
         return;
     free_strings(c->controller.listen, c->controller.n_listen);
+    free(c->controller.certificate);
+    free(c->controller.private_key);
+    free(c->controller.ca_certificate);
     free_strings(c->agent.interfaces, c->agent.n_interfaces);
     free_strings(c->agent.peers, c->agent.n_peers);
     free_strings(c->pcapcheck.interfaces, c->pcapcheck.n_interfaces);

@@ -9,10 +9,10 @@ listen_valid() { # ADDRESS: as trivet-controller takes it
     local host port
     case $1 in
     unix:?*) [ ${#1} -le 112 ]; return ;; # 5 and what sun_path holds
-    tcp:*:*) ;;
+    tcp:*:* | ssl:*:*) ;;
     *) return 1 ;;
     esac
-    host=${1#tcp:} port=${1##*:} host=${host%:*}
+    host=${1#*:} port=${1##*:} host=${host%:*}
     [[ $port =~ ^[0-9]{1,5}$ ]] && ((10#$port >= 1 && 10#$port <= 65535)) || return 1
     host=${host#[} host=${host%]}
     [[ $host != *:* || ! $host =~ ^[0-9A-Fa-f:.]+(%.+)?$ ]] || return 0
@@ -22,15 +22,15 @@ listen_valid() { # ADDRESS: as trivet-controller takes it
 
 target_of() { # LISTEN-ADDRESS: where a bridge of this machine finds it
     case $1 in
-    tcp:0.0.0.0:*) echo "tcp:127.0.0.1:${1##*:}" ;;
-    tcp:\[::\]:* | tcp::::*) echo "tcp:[::1]:${1##*:}" ;;
+    tcp:0.0.0.0:* | ssl:0.0.0.0:*) echo "${1%%:*}:127.0.0.1:${1##*:}" ;;
+    tcp:\[::\]:* | tcp::::* | ssl:\[::\]:* | ssl::::*) echo "${1%%:*}:[::1]:${1##*:}" ;;
     *) echo "$1" ;;
     esac
 }
 
 # Who listens where ADDRESS would: "NAME (pid N)" into $holder, its pid into $holder_pid.
 find_holder() {
-    local line words host=${1#tcp:} there
+    local line words host=${1#*:} there
     holder='' holder_pid=0
     host=${host%:*} host=${host#[} host=${host%]}
     while read -r line; do
