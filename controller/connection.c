@@ -21,6 +21,7 @@
 #include "connection.h"
 #include "policy/policy.h"
 
+#define TLS_HANDSHAKE 22 /* what TLS begins with, where OpenFlow has its version */
 #define EXPECT_LAG 12 /* packets between the two steps of expect(): what memory needs to answer */
 
 static const char *const state_names[] = {
@@ -68,18 +69,23 @@ unlink_conn(struct ctl_conn *conn)
 }
 
 struct ctl_conn *
-ctl_conn_new(struct ctl_worker *worker, int fd, const char *address)
+ctl_conn_new(struct ctl_worker *worker, const struct ctl_mail_accept *accepted)
 {
     struct ctl_conn *conn = calloc(1, sizeof(*conn));
+    struct ctl_tls *tls = accepted->tls;
 
     if (conn == NULL) {
-        close(fd);
+        ctl_tls_free(&tls);
+        close(accepted->fd);
         return NULL;
     }
-    conn->fd = fd;
+    conn->fd = accepted->fd;
+    conn->tls = tls;
     conn->id = ++worker->next_conn * 64 + worker->index + 1;
-    snprintf(conn->address, sizeof(conn->address), "%s", address);
-    conn->opened_ns = conn->state_since_ns = conn->last_rx_ns = worker->mono_ns;
+    memcpy(conn->address, accepted->address, sizeof(conn->address));
+    /* it may have been accepted since this turn began */
+    conn->opened_ns = accepted->opened_ns < worker->mono_ns ? accepted->opened_ns : worker->mono_ns;
+    conn->state_since_ns = conn->last_rx_ns = worker->mono_ns;
     conn->next_xid = 1;
     conn->sw_index = -1;
     link_conn(worker, conn);
@@ -101,6 +107,7 @@ ctl_conn_free(struct ctl_conn *conn)
 void
 ctl_conn_discard(struct ctl_conn *conn)
 {
+    ctl_tls_free(&conn->tls);
     close(conn->fd);
     free(conn->partial);
     free(conn->out);
@@ -109,6 +116,28 @@ ctl_conn_discard(struct ctl_conn *conn)
     free(conn->found);
     ctl_multicast_free(conn);
     free(conn);
+}
+
+/* Strangers come and go by the thousand, so not each of them gets its line and its event. */
+static void
+log_end(struct ctl_conn *conn, enum sb_severity severity, const char *why)
+{
+    static struct sb_log_limit limit;
+    char others[40] = "";
+    unsigned more = 0;
+
+    if (severity != SB_severity_INFO)
+        conn->worker->counters.bad_peers++;
+    if (!conn->registered && !sb_log_allowed(&limit, 10, &more))
+        return;
+    if (more > 0)
+        snprintf(others, sizeof(others), " (%u more not logged)", more);
+    sb_log(severity == SB_severity_INFO ? SB_LOG_INFO : SB_LOG_WARNING,
+           "switch %016lx (%s): %s, closing (state %s)%s", conn->features.dpid, conn->address, why,
+           state_names[conn->state], others);
+    if (severity != SB_severity_INFO)
+        ctl_worker_event(conn->worker, SB_event_kind_BAD_PEER, severity, conn->features.dpid, 0,
+                         "%s: %s", conn->address, why);
 }
 
 void
@@ -123,12 +152,7 @@ ctl_conn_close(struct ctl_conn *conn, enum sb_severity severity, const char *for
     va_start(args, format);
     vsnprintf(why, sizeof(why), format, args);
     va_end(args);
-    sb_log(severity == SB_severity_INFO ? SB_LOG_INFO : SB_LOG_WARNING,
-           "switch %016lx (%s): %s, closing (state %s)", conn->features.dpid, conn->address, why,
-           state_names[conn->state]);
-    if (severity != SB_severity_INFO)
-        ctl_worker_event(worker, SB_event_kind_BAD_PEER, severity, conn->features.dpid, 0, "%s: %s",
-                         conn->address, why);
+    log_end(conn, severity, why);
     ctl_conn_flush(conn); /* an error message or a refusal may be on its way */
     if (conn->registered) {
         struct ctl_mail *mail = ctl_mail_new(CTL_M_SWITCH_DOWN, conn->features.dpid, 0);
@@ -247,14 +271,30 @@ ctl_conn_wrote(struct ctl_conn *conn, const struct of_buffer *buffer)
     mark_dirty(conn);
 }
 
+/* Whether we must be woken when the socket can be written to. */
+static void
+wait_out(struct ctl_conn *conn)
+{
+    bool out = conn->out_end > 0;
+
+    if (conn->tls != NULL)
+        out = ctl_tls_waits_out(conn->tls) || (out && !ctl_tls_waits_in(conn->tls));
+    if (conn->state == CTL_CLOSED || conn->waits_out == out)
+        return;
+    conn->waits_out = out;
+    watch(conn, EPOLL_CTL_MOD, out ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
 void
 ctl_conn_flush(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
 
     while (conn->out_first < conn->out_end) {
-        ssize_t n = send(conn->fd, conn->out + conn->out_first, conn->out_end - conn->out_first,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        const uint8_t *data = conn->out + conn->out_first;
+        size_t size = conn->out_end - conn->out_first;
+        ssize_t n = conn->tls == NULL ? send(conn->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                      : ctl_tls_write(conn->tls, data, size);
 
         if (n >= 0) {
             conn->out_first += (size_t)n;
@@ -278,10 +318,7 @@ ctl_conn_flush(struct ctl_conn *conn)
             conn->out_size = 0;
         }
     }
-    if (conn->state != CTL_CLOSED && conn->waits_out != (conn->out_end > 0)) {
-        conn->waits_out = conn->out_end > 0;
-        watch(conn, EPOLL_CTL_MOD, conn->waits_out ? EPOLLIN | EPOLLOUT : EPOLLIN);
-    }
+    wait_out(conn);
 }
 
 void
@@ -486,8 +523,12 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
         h->type != OFPT13_ECHO_REQUEST) {
         char name[32];
 
-        ctl_conn_close(conn, SB_severity_WARNING, "%s before HELLO",
-                       of_type_name(h->version, h->type, name, sizeof(name)));
+        if (h->version == TLS_HANDSHAKE)
+            ctl_conn_close(conn, SB_severity_WARNING,
+                           "it speaks TLS, and this address is not for ssl:");
+        else
+            ctl_conn_close(conn, SB_severity_WARNING, "%s before HELLO",
+                           of_type_name(h->version, h->type, name, sizeof(name)));
         return false;
     }
     error = of_check(h);
@@ -596,6 +637,17 @@ keep_partial(struct ctl_conn *conn, const uint8_t *data, size_t size)
     return true;
 }
 
+/* A read of the session may have to write first, and may let a write go on. */
+static ssize_t
+tls_read(struct ctl_conn *conn, uint8_t *ret, size_t size)
+{
+    ssize_t n = ctl_tls_read(conn->tls, ret, size);
+
+    if (ctl_tls_waits_out(conn->tls) || conn->waits_out || conn->out_end > 0)
+        mark_dirty(conn);
+    return n;
+}
+
 static void
 read_messages(struct ctl_conn *conn)
 {
@@ -609,9 +661,12 @@ read_messages(struct ctl_conn *conn)
      * behind it, but not always for a whole read. */
     if (space > CTL_RX_BUFFER - have)
         space = CTL_RX_BUFFER - have;
-    n = recv(conn->fd, worker->rx + have, space, MSG_DONTWAIT);
+    n = conn->tls == NULL ? recv(conn->fd, worker->rx + have, space, MSG_DONTWAIT)
+                          : tls_read(conn, worker->rx + have, space);
     if (n < 0) {
-        if (errno != EAGAIN && errno != EINTR)
+        if (errno == EPROTO && conn->tls != NULL)
+            ctl_conn_close(conn, SB_severity_WARNING, "TLS: %s", ctl_tls_error(conn->tls));
+        else if (errno != EAGAIN && errno != EINTR)
             ctl_conn_close(conn, SB_severity_INFO, "%s", strerror(errno));
         return;
     }

@@ -24,8 +24,10 @@
 #include "mailbox.h"
 #include "net.h"
 #include "openflow/template.h"
+#include "tls.h"
 
 struct ctl_worker;
+struct ctl_greeter;
 struct ctl_conn;
 struct ctl_policy;
 struct ctl_topology;
@@ -44,7 +46,9 @@ struct ctl_topology;
 /* ---- mail contents ---------------------------------------------------------- */
 
 struct ctl_mail_accept {
-    int fd;
+    int fd;              /* goes to the receiver */
+    struct ctl_tls *tls; /* so does this; NULL: a plain connection */
+    uint64_t opened_ns;  /* monotonic */
     char address[CTL_ADDRESS_MAX];
 };
 
@@ -70,6 +74,7 @@ struct ctl_mail_host {
 struct ctl_mail_switch {
     struct of_features features;
     char address[CTL_ADDRESS_MAX];
+    char subject[CTL_SUBJECT_MAX]; /* of its certificate; "" without TLS */
     uint8_t version;
     uint16_t worker;
     uint32_t n_ports;
@@ -106,8 +111,10 @@ struct ctl_app {
     struct ctl_topology *topology; /* owned */
     struct ctl_worker *workers;    /* owned */
     unsigned n_workers, n_started;
-    unsigned n_accepted;        /* connections so far: handshakes are spread over the workers */
-    struct ctl_mailbox mailbox; /* of the main thread */
+    unsigned n_accepted;         /* connections so far: handshakes are spread over the workers */
+    struct ctl_tls_server *tls;  /* owned; NULL: no ssl: address */
+    struct ctl_greeter *greeter; /* owned; NULL: no ssl: address */
+    struct ctl_mailbox mailbox;  /* of the main thread */
 };
 
 /* Append to the ring `event` and to the log. Main thread. */
@@ -121,15 +128,18 @@ struct ctl_worker *ctl_worker_of(struct ctl_app *app, uint64_t dpid);
 
 struct ctl_listener {
     int fd;
+    bool tls;               /* it is an ssl: address */
     char *spec;             /* owned: as configured, "tcp:127.0.0.1:6653" */
     uint64_t rest_until_ns; /* monotonic; accept failed for lack of something */
 };
 
-/* Opens a listening socket for tcp:ADDR:PORT or unix:PATH. 0, or -1 with the reason in message (who
- * holds an address in use, too). */
+/* Does this address ask for TLS? */
+bool ctl_listen_tls(const char *spec);
+/* Opens a listening socket for tcp:ADDR:PORT, ssl:ADDR:PORT or unix:PATH. 0, or -1 with the reason
+ * in message (who holds an address in use, too). */
 int ctl_listen(struct ctl_listener *ret, const char *spec, char *message, size_t size);
 void ctl_listener_close(struct ctl_listener *listener);
-/* Accepts what waits and hands each socket to a worker. */
+/* Accepts what waits, some at a time, and hands each socket to a worker or to the greeter. */
 void ctl_listener_run(struct ctl_app *app, struct ctl_listener *listener);
 
 /* A packet-in as policies see it. */
@@ -149,16 +159,41 @@ struct ctl_packet {
 
 /* ---- worker.c --------------------------------------------------------------------- */
 
+/* What a thread counts. They are in the log at the stop and at SIGUSR1, those that are not 0. */
+#define CTL_COUNTERS(C)                                                                            \
+    C(packet_ins)                                                                                  \
+    C(flows)                                                                                       \
+    C(packet_outs)                                                                                 \
+    C(dropped_pressure)    /* answers not sent: the switch does not read */                        \
+    C(dropped_pending)     /* packets from ports not yet classified: queue full or too old */      \
+    C(dropped_broadcast)   /* broadcast that came over a link */                                   \
+    C(dropped_reserved)    /* 01:80:c2:00:00:0x and unusable sources */                            \
+    C(dropped_hosts)       /* hosts forgotten to make room for others */                           \
+    C(dropped_mail)        /* packets for the main thread while it was behind */                   \
+    C(dropped_malformed)   /* packet-ins without a whole Ethernet header */                        \
+    C(bad_peers)           /* connections closed for what they sent, or did not */                 \
+    C(tls_no_certificate)  /* TLS peers that showed none */                                        \
+    C(tls_bad_certificate) /* ... one that our CA has not signed, or that has expired */           \
+    C(tls_plaintext)       /* ... that do not speak TLS */                                         \
+    C(tls_stalled)         /* ... whose handshake took too long */                                 \
+    C(tls_crowd)           /* ... that were too many at once */                                    \
+    C(tls_failed)          /* ... whose handshake failed otherwise */
+
 struct ctl_counters {
-    uint64_t packet_ins, flows, packet_outs;
-    uint64_t dropped_pressure;  /* answers not sent: the switch does not read */
-    uint64_t dropped_pending;   /* packets from ports not yet classified: queue full or too old */
-    uint64_t dropped_broadcast; /* broadcast that came over a link */
-    uint64_t dropped_reserved;  /* 01:80:c2:00:00:0x and unusable sources */
-    uint64_t dropped_hosts;     /* hosts forgotten to make room for others */
-    uint64_t dropped_mail;      /* packets for the main thread while it was behind */
-    uint64_t dropped_malformed; /* packet-ins without a whole Ethernet header */
+#define CTL_COUNTER(name) uint64_t name;
+    CTL_COUNTERS(CTL_COUNTER)
+#undef CTL_COUNTER
 };
+
+/* counters.c: one line with those that are not 0. The thread that counts. */
+void ctl_counters_log(const char *who, const struct ctl_counters *counters);
+
+/* ---- greeter.c: a thread for TLS handshakes --------------------------------------------- */
+
+struct ctl_greeter *ctl_greeter_start(struct ctl_app *app); /* NULL: errno */
+/* Takes CTL_W_ACCEPT, CTL_W_COUNTERS and CTL_W_STOP. */
+struct ctl_mailbox *ctl_greeter_mailbox(struct ctl_greeter *greeter);
+void ctl_greeter_join(struct ctl_greeter **greeter); /* before the workers; NULLs; accepts NULL */
 
 /* A host as a worker knows it: open addressing, private to the worker. */
 struct ctl_host {
@@ -307,6 +342,7 @@ struct ctl_conn {
     struct ctl_worker *worker; /* borrowed */
     uint64_t id;               /* never reused within the process */
     int fd;
+    struct ctl_tls *tls; /* owned; NULL: plain */
     enum ctl_conn_state state;
     uint8_t version;
     bool is_dirty;
@@ -355,7 +391,8 @@ struct ctl_conn {
     bool flows_since_barrier;
 };
 
-struct ctl_conn *ctl_conn_new(struct ctl_worker *worker, int fd, const char *address);
+/* Takes over the socket and the TLS session. NULL: they are closed. */
+struct ctl_conn *ctl_conn_new(struct ctl_worker *worker, const struct ctl_mail_accept *accepted);
 void ctl_conn_free(struct ctl_conn *conn);
 /* One that belongs to no worker at the moment (between two, at the stop). */
 void ctl_conn_discard(struct ctl_conn *conn);

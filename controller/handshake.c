@@ -325,6 +325,8 @@ ctl_handshake_barrier(struct ctl_conn *conn)
     up->n_multicast = n_multicast;
     ctl_multicast_ports(conn, (uint32_t *)(void *)&up->ports[conn->n_ports], n_multicast);
     snprintf(up->address, sizeof(up->address), "%s", conn->address);
+    if (conn->tls != NULL)
+        snprintf(up->subject, sizeof(up->subject), "%s", ctl_tls_subject(conn->tls));
     if (conn->n_ports > 0)
         memcpy(up->ports, conn->ports, conn->n_ports * sizeof(struct of_port));
     free(conn->ports);
@@ -339,8 +341,8 @@ ctl_handshake_timers(struct ctl_conn *conn)
     uint64_t age = conn->worker->mono_ns - conn->state_since_ns;
 
     switch (conn->state) {
-    case CTL_HELLO:
-        if (age > CTL_HELLO_NS)
+    case CTL_HELLO: /* since it was accepted: a TLS handshake counts */
+        if (conn->worker->mono_ns - conn->opened_ns > CTL_HELLO_NS)
             ctl_conn_close(conn, SB_severity_WARNING, "no HELLO for %u s",
                            (unsigned)(CTL_HELLO_NS / SB_SECOND));
         break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * listener.c - where switches connect: tcp:ADDR:PORT ([...] around an IPv6 address) and unix:PATH.
- * Main thread. An address in use is reported with the process that holds it.
+ * listener.c - where switches connect: tcp:ADDR:PORT, ssl:ADDR:PORT ([...] around an IPv6 address)
+ * and unix:PATH. Main thread. An address in use is reported with the process that holds it.
  */
 #include "controller.h"
 
@@ -19,7 +19,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 1024 /* storms of reconnecting switches */
+#define BACKLOG 1024 /* storms of reconnecting switches; net.core.somaxconn may be less */
+#define AT_ONCE 32   /* accepted in one turn, so that other work is not kept waiting */
+#define SOCKET_MODE 0660
 
 /* ---- listening ---------------------------------------------------------------------------- */
 
@@ -34,11 +36,11 @@ listen_tcp(const char *spec, char *message, size_t size)
     int fd = -1, one = 1, error;
 
     if (colon == NULL || (size_t)(colon - rest) >= sizeof(host)) {
-        snprintf(message, size, "%s: write tcp:ADDRESS:PORT", spec);
+        snprintf(message, size, "%s: write %.4sADDRESS:PORT", spec, spec);
         return -1;
     }
     snprintf(host, sizeof(host), "%.*s", (int)(colon - rest), rest);
-    if (host[0] == '[' && host[strlen(host) - 1] == ']') {
+    if (host[0] == '[' && host[strlen(host) - 1] == ']') { /* IPv6, a scope id with it */
         host[strlen(host) - 1] = '\0';
         memmove(host, host + 1, strlen(host));
     }
@@ -80,15 +82,22 @@ listen_unix(const char *spec, char *message, size_t size)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = spec + 5;
     struct stat st;
-    int fd, probe;
+    int fd, probe, error;
+    mode_t mask;
+    bool bound;
 
     if (*path == '\0' || strlen(path) >= sizeof(address.sun_path)) {
-        snprintf(message, size, "%s: a path of 1 to %zu bytes", spec, sizeof(address.sun_path) - 1);
+        snprintf(message, size, "%.60s%s: a path of %zu bytes; it may have 1 to %zu", spec,
+                 strlen(spec) > 60 ? "..." : "", strlen(path), sizeof(address.sun_path) - 1);
         return -1;
     }
     memcpy(address.sun_path, path, strlen(path));
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+        snprintf(message, size, "%s: is there already, and no socket; choose another path", spec);
+        return -1;
+    }
     /* A socket file whose owner is dead is in the way; one that answers is in use. */
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+    if (lstat(path, &st) == 0) {
         probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (probe >= 0 && connect(probe, (struct sockaddr *)&address, sizeof(address)) < 0 &&
             errno == ECONNREFUSED)
@@ -97,14 +106,25 @@ listen_unix(const char *spec, char *message, size_t size)
             close(probe);
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-        listen(fd, BACKLOG) == 0)
+    mask = umask(0777 & ~SOCKET_MODE); /* other threads are not there yet */
+    bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    error = errno;
+    umask(mask);
+    if (bound && listen(fd, BACKLOG) == 0)
         return fd;
+    if (bound)
+        error = errno;
     snprintf(message, size, "%s: %s", spec,
-             errno == EADDRINUSE ? "in use by a process that answers on it" : strerror(errno));
+             error == EADDRINUSE ? "in use by a process that answers on it" : strerror(error));
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+bool
+ctl_listen_tls(const char *spec)
+{
+    return strncmp(spec, "ssl:", 4) == 0;
 }
 
 int
@@ -112,17 +132,18 @@ ctl_listen(struct ctl_listener *ret, const char *spec, char *message, size_t siz
 {
     int fd;
 
-    if (strncmp(spec, "tcp:", 4) == 0) {
+    if (strncmp(spec, "tcp:", 4) == 0 || ctl_listen_tls(spec)) {
         fd = listen_tcp(spec, message, size);
     } else if (strncmp(spec, "unix:", 5) == 0) {
         fd = listen_unix(spec, message, size);
     } else {
-        snprintf(message, size, "%s: write tcp:ADDRESS:PORT or unix:PATH", spec);
+        snprintf(message, size, "%s: write tcp:ADDRESS:PORT, ssl:ADDRESS:PORT or unix:PATH", spec);
         return -1;
     }
     if (fd < 0)
         return -1;
     ret->fd = fd;
+    ret->tls = ctl_listen_tls(spec);
     ret->spec = strdup(spec);
     ret->rest_until_ns = 0;
     return 0;
@@ -159,34 +180,62 @@ name_peer(const struct sockaddr_storage *peer, char *ret, size_t size)
     }
 }
 
+/* To a worker, or for its TLS handshake to the greeter. */
+static void
+hand_on(struct ctl_app *app, const struct ctl_listener *listener, int fd,
+        const struct sockaddr_storage *peer)
+{
+    struct ctl_mail_accept *accepted;
+    struct ctl_mail *mail = ctl_mail_new(CTL_W_ACCEPT, 0, sizeof(*accepted));
+    int one = 1;
+
+    if (peer->ss_family == AF_INET || peer->ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    accepted = (void *)mail->data;
+    accepted->fd = fd;
+    accepted->opened_ns = sb_mono();
+    name_peer(peer, accepted->address, sizeof(accepted->address));
+    if (!listener->tls) {
+        ctl_post(&app->workers[app->n_accepted++ % app->n_workers].mailbox, mail);
+        return;
+    }
+    accepted->tls = ctl_tls_new(app->tls, fd);
+    if (accepted->tls != NULL) {
+        ctl_post(ctl_greeter_mailbox(app->greeter), mail);
+        return;
+    }
+    sb_error("%s: switch from %s: TLS: out of memory, closing", listener->spec, accepted->address);
+    close(fd);
+    free(mail);
+}
+
 void
 ctl_listener_run(struct ctl_app *app, struct ctl_listener *listener)
 {
     static struct sb_log_limit limit;
 
-    for (unsigned i = 0; i < BACKLOG; i++) {
+    for (unsigned i = 0; i < AT_ONCE; i++) {
         struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
         socklen_t length = sizeof(peer);
-        struct ctl_mail_accept *accepted;
-        struct ctl_mail *mail;
-        int one = 1, fd;
+        int fd;
 
         fd = accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-                return;
-            listener->rest_until_ns = sb_mono() + SB_SECOND / 4;
-            if (sb_log_allowed(&limit, 1, NULL))
-                sb_warning("%s: accept: %s; no new switch until connections end", listener->spec,
-                           strerror(errno));
-            return;
+        if (fd >= 0) {
+            hand_on(app, listener, fd, &peer);
+            continue;
         }
-        if (peer.ss_family == AF_INET || peer.ss_family == AF_INET6)
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        mail = ctl_mail_new(CTL_W_ACCEPT, 0, sizeof(*accepted));
-        accepted = (void *)mail->data;
-        accepted->fd = fd;
-        name_peer(&peer, accepted->address, sizeof(accepted->address));
-        ctl_post(&app->workers[app->n_accepted++ % app->n_workers].mailbox, mail);
+        if (errno == EINTR || errno == ECONNABORTED)
+            continue;
+        if (errno == EAGAIN)
+            return;
+        listener->rest_until_ns = sb_mono() + SB_SECOND / 4;
+        if (sb_log_allowed(&limit, 1, NULL))
+            sb_warning("%s: accept: %s; no new switch until connections end%s", listener->spec,
+                       strerror(errno),
+                       errno == EMFILE
+                           ? " (raise the limit of open files: ulimit -Hn, LimitNOFILE=)"
+                       : errno == ENFILE ? " (raise fs.file-max)"
+                                         : "");
+        return;
     }
 }

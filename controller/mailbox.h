@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 enum ctl_mail_type {
-    /* to a worker */
+    /* to a worker; 100, 106 and 110 to the greeter, too */
     CTL_W_ACCEPT = 100,     /* a fresh socket: struct ctl_mail_accept */
     CTL_W_ADOPT = 101,      /* a connection whose dpid belongs to this worker: struct ctl_conn * */
     CTL_W_NET = 102,        /* a new topology snapshot: struct ctl_net * */
@@ -22,6 +22,7 @@ enum ctl_mail_type {
     CTL_W_PACKET_OUT = 104, /* struct ctl_mail_packet */
     CTL_W_INSTALL = 105,    /* a rule of a path: struct sb_flow */
     CTL_W_STOP = 106,
+    CTL_W_COUNTERS = 110,    /* log your counters */
     CTL_W_MULTICAST = 109,   /* struct ctl_mail_multicast */
     CTL_W_FORGET = 108,      /* a switch is gone for good: its rows go */
     CTL_W_FLUSH_PATHS = 107, /* sorted path ids (uint64_t) whose rules are void */

@@ -2,9 +2,9 @@
  *
  * main.c - trivet-controller: command line, start, main loop, stop.
  *
- * Order of the start: configuration, listeners, privileges dropped, bus segment (adopting what an
- * earlier run left), topology from its rows, workers. The main thread then serves listeners,
- * topology, bus publisher and signals in one poll loop.
+ * Order of the start: configuration, listeners and TLS keys, privileges dropped, bus segment
+ * (adopting what an earlier run left), topology from its rows, workers. The main thread then serves
+ * listeners, topology, bus publisher and signals in one poll loop.
  */
 #include "controller.h"
 
@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -33,13 +34,20 @@ struct arguments {
     struct sb_common common;
     char *listen[LISTENERS_MAX]; /* borrowed from argv */
     unsigned n_listen;
-    enum sb_policy policy; /* SB_policy_NONE: not given */
-    int workers;           /* -1: not given */
+    struct ctl_tls_files tls; /* borrowed from argv */
+    enum sb_policy policy;    /* SB_policy_NONE: not given */
+    int workers;              /* -1: not given */
 };
 
+enum { KEY_CERTIFICATE = 256, KEY_PRIVATE_KEY, KEY_CA };
+
 static const struct argp_option options[] = {
-    {"listen", 'l', "tcp:ADDR:PORT|unix:PATH", 0,
+    {"listen", 'l', "tcp:ADDR:PORT|ssl:ADDR:PORT|unix:PATH", 0,
      "Listen here; may be repeated (default tcp:127.0.0.1:6653 and tcp:127.0.0.1:6633)", 0},
+    {"certificate", KEY_CERTIFICATE, "FILE", 0, "Our certificate, for ssl: addresses (PEM)", 0},
+    {"private-key", KEY_PRIVATE_KEY, "FILE", 0, "Its private key (PEM)", 0},
+    {"ca-certificate", KEY_CA, "FILE", 0, "The CA that signs the switches' certificates (PEM)", 0},
+    {"ca-cert", KEY_CA, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0}, /* as OVS has it */
     {"policy", 'p', "NAME", 0, "shortest (default), learning or round-robin", 0},
     {"workers", 'w', "N", 0, "Worker threads (default: cores - 1, at least 1)", 0},
     {0},
@@ -72,6 +80,15 @@ parse(int key, char *arg, struct argp_state *state)
         if (a->n_listen == LISTENERS_MAX)
             argp_error(state, "more than %d listen addresses", LISTENERS_MAX);
         a->listen[a->n_listen++] = arg;
+        return 0;
+    case KEY_CERTIFICATE:
+        a->tls.certificate = arg;
+        return 0;
+    case KEY_PRIVATE_KEY:
+        a->tls.private_key = arg;
+        return 0;
+    case KEY_CA:
+        a->tls.ca_certificate = arg;
         return 0;
     case 'p':
         a->policy = policy_by_name(arg);
@@ -129,6 +146,64 @@ default_workers(void)
     return cores > 65 ? 64 : cores > 2 ? (unsigned)cores - 1 : 1;
 }
 
+/* The command line wins. */
+static struct ctl_tls_files
+tls_files(const struct arguments *a, const struct sb_config *config)
+{
+    struct ctl_tls_files files = a->tls;
+
+    if (files.certificate == NULL)
+        files.certificate = config->controller.certificate;
+    if (files.private_key == NULL)
+        files.private_key = config->controller.private_key;
+    if (files.ca_certificate == NULL)
+        files.ca_certificate = config->controller.ca_certificate;
+    return files;
+}
+
+/* Every switch is an open file. */
+static void
+raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* Listeners, and what they need: while we are still who may open low ports and read keys. */
+static int
+open_listeners(struct ctl_app *app, const struct arguments *a, struct ctl_listener *listeners,
+               unsigned *ret_n)
+{
+    char *const *wanted = a->n_listen > 0 ? a->listen : app->config->controller.listen;
+    unsigned n = a->n_listen > 0 ? a->n_listen : app->config->controller.n_listen;
+    struct ctl_tls_files files = tls_files(a, app->config);
+    char message[512];
+
+    if (n > LISTENERS_MAX) {
+        sb_error("controller.listen: more than %d addresses", LISTENERS_MAX);
+        return -1;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (ctl_listen_tls(wanted[i]) && app->tls == NULL) {
+            app->tls = ctl_tls_server_new(&files, message, sizeof(message));
+            if (app->tls == NULL) {
+                sb_error("listen %s: %s", wanted[i], message);
+                return -1;
+            }
+        }
+        if (ctl_listen(&listeners[i], wanted[i], message, sizeof(message)) != 0) {
+            sb_error("listen %s", message);
+            return -1;
+        }
+        ++*ret_n;
+    }
+    return 0;
+}
+
 static int
 open_bus(struct ctl_app *app, const struct sb_common *common)
 {
@@ -168,14 +243,34 @@ start_workers(struct ctl_app *app)
             sb_error("worker %u: %s", app->n_started, strerror(errno));
             return -1;
         }
+    if (app->tls != NULL && (app->greeter = ctl_greeter_start(app)) == NULL) {
+        sb_error("thread for TLS handshakes: %s", strerror(errno));
+        return -1;
+    }
     return 0;
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
+/* Switches that are connected stay. */
 static void
-reload(struct ctl_app *app, const struct sb_common *common)
+reload_tls(struct ctl_app *app, const struct arguments *a, const struct sb_config *fresh)
 {
+    struct ctl_tls_files files = tls_files(a, fresh);
+    char message[512];
+
+    if (app->tls == NULL)
+        return;
+    if (ctl_tls_server_reload(app->tls, &files, message, sizeof(message)) == 0)
+        sb_info("SIGHUP: certificates read again, for switches that connect from now on");
+    else
+        sb_error("SIGHUP: %s; the old certificates stay", message);
+}
+
+static void
+reload(struct ctl_app *app, const struct arguments *a)
+{
+    const struct sb_common *common = &a->common;
     struct sb_config *fresh;
     char message[SB_CONFIG_MESSAGE_MAX];
 
@@ -193,19 +288,33 @@ reload(struct ctl_app *app, const struct sb_common *common)
                     fresh->controller.workers != app->config->controller.workers
                 ? "; policy, uplinks and workers need a restart, which loses nothing"
                 : "");
+    reload_tls(app, a, fresh);
     sb_config_free(&fresh);
+}
+
+static void
+log_counters(struct ctl_app *app)
+{
+    for (unsigned i = 0; i < app->n_workers; i++)
+        ctl_post(&app->workers[i].mailbox, ctl_mail_new(CTL_W_COUNTERS, 0, 0));
+    if (app->greeter != NULL)
+        ctl_post(ctl_greeter_mailbox(app->greeter), ctl_mail_new(CTL_W_COUNTERS, 0, 0));
 }
 
 /* False: stop. */
 static bool
-take_signal(struct ctl_app *app, const struct sb_common *common, int fd)
+take_signal(struct ctl_app *app, const struct arguments *a, int fd)
 {
     struct signalfd_siginfo info;
 
     if (read(fd, &info, sizeof(info)) != sizeof(info))
         return true;
     if (info.ssi_signo == SIGHUP) {
-        reload(app, common);
+        reload(app, a);
+        return true;
+    }
+    if (info.ssi_signo == SIGUSR1) {
+        log_counters(app);
         return true;
     }
     sb_info("signal %u: stopping; the switches keep their rules", info.ssi_signo);
@@ -228,7 +337,7 @@ take_mail(struct ctl_app *app)
 }
 
 static void
-serve(struct ctl_app *app, const struct sb_common *common, struct ctl_listener *listeners,
+serve(struct ctl_app *app, const struct arguments *a, struct ctl_listener *listeners,
       unsigned n_listeners, int signals)
 {
     struct pollfd fds[3 + LISTENERS_MAX] = {
@@ -252,7 +361,7 @@ serve(struct ctl_app *app, const struct sb_common *common, struct ctl_listener *
             return;
         }
         if (fds[0].revents != 0)
-            go_on = take_signal(app, common, signals);
+            go_on = take_signal(app, a, signals);
         if (fds[1].revents != 0)
             take_mail(app);
         for (unsigned i = 0; i < n_listeners; i++)
@@ -270,6 +379,7 @@ signal_fd(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) /* inherited by all threads */
         return -1;
     signal(SIGPIPE, SIG_IGN);
@@ -291,8 +401,8 @@ main(int argc, char **argv)
     struct arguments a = {.workers = -1};
     struct ctl_app app = {.mailbox.fd = -1};
     struct ctl_listener listeners[LISTENERS_MAX];
-    unsigned n_listeners = 0, n_wanted;
-    char message[256], runtime_dir[256], *const *wanted;
+    unsigned n_listeners = 0;
+    char runtime_dir[256];
     int signals, status = EXIT_FAILURE;
 
     zsys_handler_set(NULL);
@@ -307,18 +417,9 @@ main(int argc, char **argv)
     app.n_workers = a.workers > 0                        ? (unsigned)a.workers
                     : app.config->controller.workers > 0 ? app.config->controller.workers
                                                          : default_workers();
-    wanted = a.n_listen > 0 ? a.listen : app.config->controller.listen;
-    n_wanted = a.n_listen > 0 ? a.n_listen : app.config->controller.n_listen;
-    if (n_wanted > LISTENERS_MAX) {
-        sb_error("controller.listen: more than %d addresses", LISTENERS_MAX);
+    raise_file_limit();
+    if (open_listeners(&app, &a, listeners, &n_listeners) != 0)
         goto out;
-    }
-    for (; n_listeners < n_wanted; n_listeners++)
-        if (ctl_listen(&listeners[n_listeners], wanted[n_listeners], message, sizeof(message)) !=
-            0) {
-            sb_error("listen %s", message);
-            goto out;
-        }
     app.workers = calloc(app.n_workers, sizeof(*app.workers));
     if (sb_privilege_drop(a.common.instance, "controller", a.common.user, NULL, 0) != 0 ||
         app.workers == NULL || ctl_mailbox_init(&app.mailbox) != 0 ||
@@ -337,9 +438,10 @@ main(int argc, char **argv)
     for (unsigned i = 0; i < n_listeners; i++)
         sb_info("listening on %s", listeners[i].spec);
     sb_owner_phase(app.owner, SB_RUNNING);
-    serve(&app, &a.common, listeners, n_listeners, signals);
+    serve(&app, &a, listeners, n_listeners, signals);
     status = EXIT_SUCCESS;
 out:
+    ctl_greeter_join(&app.greeter);
     for (unsigned i = 0; i < app.n_started; i++)
         ctl_worker_join(&app.workers[i]);
     for (unsigned i = 0; i < n_listeners; i++)
@@ -349,6 +451,7 @@ out:
         ctl_mailbox_fini(&app.mailbox);
     sb_owner_close(&app.owner);
     free(app.workers);
+    ctl_tls_server_free(&app.tls);
     sb_config_free(&app.config);
     return status;
 }

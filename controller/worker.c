@@ -258,6 +258,15 @@ take_host(struct ctl_worker *worker, const struct ctl_mail_host *host)
         ctl_host_set(worker, host->mac, host->dpid, host->port);
 }
 
+static void
+log_counters(const struct ctl_worker *worker)
+{
+    char who[24];
+
+    snprintf(who, sizeof(who), "worker %u", worker->index);
+    ctl_counters_log(who, &worker->counters);
+}
+
 /* True: the mail is to be freed. */
 static bool
 take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
@@ -265,10 +274,12 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
     switch (mail->type) {
     case CTL_W_ACCEPT: {
         const struct ctl_mail_accept *accepted = (const void *)mail->data;
-        struct ctl_conn *conn = ctl_conn_new(worker, accepted->fd, accepted->address);
+        struct ctl_conn *conn = ctl_conn_new(worker, accepted);
 
         if (conn != NULL)
             ctl_handshake_start(conn);
+        if (conn != NULL && conn->tls != NULL)
+            ctl_conn_readable(conn); /* what came with the end of its handshake wakes nobody */
         break;
     }
     case CTL_W_ADOPT: {
@@ -313,6 +324,9 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
     case CTL_W_FLUSH_PATHS:
         ctl_flow_delete_paths(worker, (const uint64_t *)mail->data, mail->size / sizeof(uint64_t));
         break;
+    case CTL_W_COUNTERS:
+        log_counters(worker);
+        break;
     case CTL_W_STOP:
         worker->stop = true;
         break;
@@ -331,7 +345,10 @@ discard_mail(struct ctl_mail *mail)
     struct ctl_net *net;
 
     if (mail->type == CTL_W_ACCEPT) {
-        close(((const struct ctl_mail_accept *)(const void *)mail->data)->fd);
+        struct ctl_mail_accept *accepted = (void *)mail->data;
+
+        ctl_tls_free(&accepted->tls);
+        close(accepted->fd);
     } else if (mail->type == CTL_W_ADOPT) {
         memcpy(&conn, mail->data, sizeof(conn));
         ctl_conn_discard(conn);
@@ -400,8 +417,9 @@ run(void *arg)
                 continue;
             if (events[i].events & EPOLLOUT)
                 ctl_conn_flush(conn);
-            if (conn->state != CTL_CLOSED && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-                ctl_conn_readable(conn);
+            if (conn->state != CTL_CLOSED &&
+                ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || conn->tls != NULL))
+                ctl_conn_readable(conn); /* TLS may have had to write before it could read */
         }
         for (mail = ctl_mailbox_take(&worker->mailbox); mail != NULL; mail = next) {
             next = mail->next;
@@ -419,6 +437,7 @@ run(void *arg)
         next = mail->next;
         discard_mail(mail);
     }
+    log_counters(worker);
     /* A clean stop says nothing to the switches: their rules stay and carry the traffic. */
     while (worker->conns != NULL) {
         worker->conns->state = CTL_CLOSED;

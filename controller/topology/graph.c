@@ -426,8 +426,9 @@ ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *mail)
     topology->dirty = true;
     write_switch(topology, sw);
     ctl_event(topology->app, SB_event_kind_SWITCH_UP, SB_severity_INFO, sw->row.dpid, 0,
-              "switch %s from %s, OpenFlow 1.%d, %u ports", sw->row.name, sw->row.address,
-              sw->row.version - 1, sw->row.n_ports);
+              "switch %s from %s, OpenFlow 1.%d, %u ports%s%s", sw->row.name, sw->row.address,
+              sw->row.version - 1, sw->row.n_ports, up->subject[0] != '\0' ? ", certificate " : "",
+              up->subject);
 }
 
 void
