@@ -4,9 +4,9 @@
  *
  * Reading: one buffer per worker, shared by its connections; what is left of a message that is not
  * there whole is kept in conn->partial. Messages are decoded where they lie. Writing: everything a
- * turn produces goes into conn->out and out by one write at its end. A switch that does not read
- * costs at most CTL_OUT_MAX bytes, then answers to its packets are dropped and counted, then it is
- * closed.
+ * turn produces goes into conn->out and out by one write at its end. A switch that reads too slowly
+ * loses first the answers to its packets (beyond CTL_OUT_PACKETS bytes), then all but echo and
+ * errors (beyond CTL_OUT_MAX), all counted; when a byte has waited for CTL_BLOCKED_NS it is closed.
  */
 #include "controller.h"
 
@@ -254,14 +254,20 @@ room(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret)
     return true;
 }
 
-bool
-ctl_conn_room(struct ctl_conn *conn, size_t need, struct of_buffer *ret)
+static bool
+room_below(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret)
 {
-    if (room(conn, need, CTL_OUT_MAX, ret))
+    if (room(conn, need, limit, ret))
         return true;
     conn->dropped++;
     conn->worker->counters.dropped_pressure++;
     return false;
+}
+
+bool
+ctl_conn_room(struct ctl_conn *conn, size_t need, struct of_buffer *ret)
+{
+    return room_below(conn, need, CTL_OUT_MAX, ret);
 }
 
 void
@@ -285,11 +291,27 @@ wait_out(struct ctl_conn *conn)
     watch(conn, EPOLL_CTL_MOD, out ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
+/* What waits now must be gone in CTL_BLOCKED_NS: a switch that reads a byte now and then does not
+ * live on that. */
+static void
+block(struct ctl_conn *conn)
+{
+    conn->blocked_since_ns = conn->worker->mono_ns;
+    conn->blocked_left = conn->out_end - conn->out_first;
+}
+
+static void
+unblock(struct ctl_conn *conn, size_t written)
+{
+    if (written >= conn->blocked_left)
+        conn->blocked_since_ns = 0;
+    else
+        conn->blocked_left -= written;
+}
+
 void
 ctl_conn_flush(struct ctl_conn *conn)
 {
-    struct ctl_worker *worker = conn->worker;
-
     while (conn->out_first < conn->out_end) {
         const uint8_t *data = conn->out + conn->out_first;
         size_t size = conn->out_end - conn->out_first;
@@ -298,7 +320,8 @@ ctl_conn_flush(struct ctl_conn *conn)
 
         if (n >= 0) {
             conn->out_first += (size_t)n;
-            conn->blocked_since_ns = 0;
+            if (conn->blocked_since_ns != 0)
+                unblock(conn, (size_t)n);
             continue;
         }
         if (errno == EINTR)
@@ -306,7 +329,7 @@ ctl_conn_flush(struct ctl_conn *conn)
         if (errno != EAGAIN) /* the reading side will find out and say why */
             conn->out_first = conn->out_end;
         else if (conn->blocked_since_ns == 0)
-            conn->blocked_since_ns = worker->mono_ns;
+            block(conn);
         break;
     }
     if (conn->out_first == conn->out_end) {
@@ -352,7 +375,7 @@ ctl_conn_packet_out(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port,
 
         for (unsigned i = 0; i < n; i++)
             actions[i] = (struct of_action){.type = OF_A_OUTPUT, .port = ports[first + i]};
-        if (!ctl_conn_room(conn, size + 64 + n * 16u, &b))
+        if (!room_below(conn, size + 64 + n * 16u, CTL_OUT_PACKETS, &b))
             return;
         of_put_packet_out(&b, conn->version, ctl_conn_xid(conn), buffer_id, in_port, actions, n,
                           frame, size);
@@ -483,22 +506,6 @@ bad_message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h, 
                    of_strerror(error), where->offset, where->field);
 }
 
-/* A full table refuses by the thousand, so not every refusal gets its line. */
-static void
-log_refusal(const struct ctl_conn *conn, const struct of_error_msg *refusal)
-{
-    static struct sb_log_limit limit;
-    char name[32], text[64];
-    unsigned more = 0;
-
-    if (sb_log_allowed(&limit, 10, &more))
-        sb_warning(
-            "switch %016lx: refused our %s (xid %u): %s (%u more not logged)", conn->features.dpid,
-            of_type_name(conn->version, refusal->request_type, name, sizeof(name)),
-            refusal->request_xid,
-            of_error_text(conn->version, refusal->type, refusal->code, text, sizeof(text)), more);
-}
-
 static bool
 wrong_version(const struct ctl_conn *conn, const struct of_header *h)
 {
@@ -558,9 +565,7 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
             break;
         if (ctl_handshake_refused(conn, refusal.request_xid))
             break;
-        log_refusal(conn, &refusal);
-        ctl_flow_refused(conn, &refusal);
-        ctl_multicast_error(conn, &refusal);
+        ctl_conn_refused(conn, &refusal);
         break;
     }
     case OFPT13_FEATURES_REPLY:
@@ -601,8 +606,8 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
     case OFPT13_BARRIER_REPLY:
         if (conn->state == CTL_BARRIER && h->xid == conn->setup_barrier_xid)
             ctl_handshake_barrier(conn);
-        else if (h->xid == conn->multicast.barrier_xid && h->xid != OF_XID_NONE)
-            ctl_multicast_confirmed(conn);
+        else if (conn->n_awaited > 0 && ctl_conn_answered(conn, h->xid))
+            ctl_multicast_barrier(conn, h->xid);
         else
             ctl_flow_barrier_reply(conn, h->xid);
         break;
@@ -678,8 +683,6 @@ read_messages(struct ctl_conn *conn)
             ctl_conn_close(conn, SB_severity_INFO, "the peer closed");
         return;
     }
-    conn->last_rx_ns = worker->mono_ns;
-    conn->echo_sent_ns = 0;
     have += (size_t)n;
     while (at < have) {
         struct of_header h;
@@ -726,6 +729,10 @@ read_messages(struct ctl_conn *conn)
             return;
         }
     }
+    if (at > 0) { /* whole messages: single bytes are no sign of life */
+        conn->last_rx_ns = worker->mono_ns;
+        conn->echo_sent_ns = 0;
+    }
     if ((at < have || conn->partial_size > 0) && !keep_partial(conn, worker->rx + at, have - at))
         ctl_conn_close(conn, SB_severity_ERROR, "out of memory");
 }
@@ -764,7 +771,7 @@ ctl_conn_timers(struct ctl_conn *conn)
     uint64_t now = conn->worker->mono_ns;
 
     if (conn->blocked_since_ns != 0 && now - conn->blocked_since_ns > CTL_BLOCKED_NS) {
-        ctl_conn_close(conn, SB_severity_WARNING, "the switch has not read for %u s",
+        ctl_conn_close(conn, SB_severity_WARNING, "it has not read for %u s what waits for it",
                        (unsigned)(CTL_BLOCKED_NS / SB_SECOND));
         return;
     }
@@ -773,6 +780,7 @@ ctl_conn_timers(struct ctl_conn *conn)
         return;
     }
     ctl_flow_timers(conn);
+    ctl_requests_timers(conn);
     ctl_multicast_timers(conn);
     if (conn->rr_loaded && now - conn->reported_ns > SB_SECOND)
         ctl_conn_report(conn);

@@ -10,10 +10,12 @@
 #define CTL_RX_SIZE 131072
 #define CTL_RX_BUFFER (CTL_RX_SIZE + OF_MESSAGE_MAX + 1)
 
-/* Output: first allocation; kept when empty; limit beyond which answers are dropped; what echo,
- * errors and the handshake may use on top; how long it may be stuck before the switch is closed. */
+/* Output: first allocation; kept when empty; limit beyond which packet-outs are dropped (rules
+ * still go out: without them more packets would come in), and beyond which all answers are; what
+ * echo and errors may use on top; how long a byte may wait before the switch is closed. */
 #define CTL_OUT_MIN 4096
 #define CTL_OUT_KEEP 65536
+#define CTL_OUT_PACKETS (1u << 20)
 #define CTL_OUT_MAX (4u << 20)
 #define CTL_OUT_RESERVE (64u << 10)
 #define CTL_BLOCKED_NS (10 * SB_SECOND)

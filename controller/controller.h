@@ -171,6 +171,12 @@ struct ctl_packet {
     C(dropped_hosts)       /* hosts forgotten to make room for others */                           \
     C(dropped_mail)        /* packets for the main thread while it was behind */                   \
     C(dropped_malformed)   /* packet-ins without a whole Ethernet header */                        \
+    C(errors)              /* that switches sent */                                                \
+    C(errors_unmatched)    /* ... about requests that are not remembered */                        \
+    C(flows_held)          /* rules not sent while a switch refuses all */                         \
+    C(lost_buffers)        /* packets that switches had dropped when we named their buffers */     \
+    C(late_answers)        /* requests that were not answered in time */                           \
+    C(unasked)             /* answers to nothing we asked, or too late */                          \
     C(bad_peers)           /* connections closed for what they sent, or did not */                 \
     C(tls_no_certificate)  /* TLS peers that showed none */                                        \
     C(tls_bad_certificate) /* ... one that our CA has not signed, or that has expired */           \
@@ -292,6 +298,9 @@ enum ctl_conn_state {
     CTL_CLOSED, /* waits to be freed */
 };
 
+/* What a switch is asked to list when it connects. */
+enum ctl_list { CTL_LIST_PORTS, CTL_LIST_GROUPS, CTL_LIST_FLOWS, CTL_N_LISTS };
+
 /* The rules every switch has. They have no rows. */
 enum ctl_basic_rule { CTL_TABLE_MISS, CTL_DISCOVERY, CTL_N_BASIC };
 
@@ -324,6 +333,27 @@ struct ctl_multicast {
 
 struct ctl_read_back;
 
+/* Requests that are remembered by xid, and what is awaited: requests.c. */
+#define CTL_REQUESTS 512 /* a power of two */
+#define CTL_AWAITED 8
+enum ctl_request_kind {
+    CTL_R_NONE, /* not remembered */
+    CTL_R_FLOW, /* a rule with a row: its slot */
+    CTL_R_RULE, /* a permanent rule, without a row */
+    CTL_R_GROUP,
+    CTL_R_BARRIER,
+    CTL_R_LIST, /* a multipart request: its type */
+};
+struct ctl_request {
+    uint32_t xid;
+    uint32_t what; /* kind 4, row 28 bits */
+};
+struct ctl_awaited {
+    uint32_t xid;
+    enum ctl_request_kind kind;
+    uint64_t sent_ns; /* monotonic */
+};
+
 struct ctl_barrier {
     uint64_t sent_mono_ns;
     uint32_t xid;
@@ -352,10 +382,17 @@ struct ctl_conn {
 
     uint64_t opened_ns;        /* monotonic */
     uint64_t state_since_ns;   /* monotonic */
-    uint64_t last_rx_ns;       /* monotonic */
+    uint64_t last_rx_ns;       /* monotonic; the last whole message */
     uint64_t echo_sent_ns;     /* monotonic; 0: none outstanding */
     uint64_t blocked_since_ns; /* monotonic; output is stuck since; 0: it is not */
+    size_t blocked_left;       /* bytes that waited then and wait still */
     uint32_t next_xid;
+
+    uint64_t held_until_ns; /* monotonic; no new rules before, since it refuses them; 0: never */
+    uint32_t hold_s;        /* the last hold */
+    uint32_t n_awaited;
+    struct ctl_awaited awaited[CTL_AWAITED]; /* oldest first */
+    struct ctl_request requests[CTL_REQUESTS];
 
     uint8_t *partial; /* owned: the beginning of a message that is not there whole yet */
     uint32_t partial_size;
@@ -366,8 +403,10 @@ struct ctl_conn {
     struct of_port *ports; /* owned: from the port description, until handed to the main thread */
     uint32_t n_ports;
     uint32_t setup_ports_xid, setup_groups_xid, setup_flows_xid,
-        setup_barrier_xid;       /* 0: answered or given up */
-    uint32_t setup_parts;        /* of lists, received */
+        setup_barrier_xid;             /* 0: answered or given up */
+    uint32_t setup_parts[CTL_N_LISTS]; /* of its lists, received */
+    uint64_t setup_bytes[CTL_N_LISTS];
+    uint64_t setup_since_ns;     /* monotonic */
     bool flows_read;             /* the switch listed its flows completely */
     uint8_t basic[CTL_N_BASIC];  /* enum ctl_place, as read back */
     struct ctl_read_back *found; /* owned: until the read-back is done */
@@ -425,6 +464,21 @@ void ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in);
 /* Decides the batch; before the bytes of its frames go. */
 void ctl_batch_run(struct ctl_worker *worker);
 
+/* requests.c: a number for a request that changes something, which is remembered by it */
+uint32_t ctl_conn_request(struct ctl_conn *conn, enum ctl_request_kind kind, uint32_t row);
+/* The same for one whose answer has a deadline, CTL_BARRIER_NS; and: it was answered. False: it was
+ * not awaited (any more). */
+uint32_t ctl_conn_await(struct ctl_conn *conn, enum ctl_request_kind kind, uint32_t row);
+bool ctl_conn_answered(struct ctl_conn *conn, uint32_t xid);
+void ctl_requests_timers(struct ctl_conn *conn);
+/* Counts and logs an answer that has not come for so long. */
+void ctl_conn_late(struct ctl_conn *conn, const char *what, uint32_t xid, uint64_t ns);
+/* An error came that is not about the handshake. */
+void ctl_conn_refused(struct ctl_conn *conn, const struct of_error_msg *error);
+/* A rule that is not sent, because the switch refuses all at the moment: its row becomes what a
+ * refused one is, a buffered packet is sent on its way. True, as ctl_flow_install() says. */
+bool ctl_flow_hold(struct ctl_conn *conn, struct sb_flow *row, uint32_t buffer_id);
+
 /* handshake.c: from HELLO to READY */
 void ctl_handshake_start(struct ctl_conn *conn);
 void ctl_handshake_hello(struct ctl_conn *conn, const uint8_t *m);
@@ -461,8 +515,12 @@ void ctl_flow_timers(struct ctl_conn *conn);
 void ctl_flow_barrier(struct ctl_conn *conn);
 void ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid);
 void ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed);
-/* A flow-mod was refused. */
-void ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error);
+/* A flow-mod was refused. slot: of its row, if the request is remembered, else SB_ENONE; tell: with
+ * an event. */
+void ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot,
+                      bool tell);
+/* The buffer it was to release is gone: sends it again without. False: it was no rule of ours. */
+bool ctl_flow_without_buffer(struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot);
 /* Slot of the row with this match, or SB_ENONE. Rows are found by match, because slots change when
  * a restart has other capacities, so that a cookie alone would not do. */
 int64_t ctl_flow_find(const struct ctl_conn *conn, const struct of_match *match, uint16_t priority,
@@ -512,7 +570,8 @@ void ctl_multicast_stale(struct ctl_conn *conn);
 /* An order of the main thread (which it takes over), and again if there was no room. */
 void ctl_multicast_order(struct ctl_conn *conn, struct ctl_mail *order);
 void ctl_multicast_timers(struct ctl_conn *conn);
-void ctl_multicast_confirmed(struct ctl_conn *conn);
+/* A barrier of its messages was answered. */
+void ctl_multicast_barrier(struct ctl_conn *conn, uint32_t xid);
 /* A request was refused: is what it says about our group? */
 void ctl_multicast_error(struct ctl_conn *conn, const struct of_error_msg *error);
 void ctl_multicast_free(struct ctl_conn *conn);

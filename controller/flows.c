@@ -194,7 +194,8 @@ send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint
     if (!ctl_conn_room(conn, FLOW_MOD_MAX, &b))
         return false;
     mod = mod_of_row(row, command, buffer_id, &output);
-    of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+    of_put_flow_mod(&b, conn->version,
+                    ctl_conn_request(conn, CTL_R_FLOW, (uint32_t)(row->cookie & 0xffffff)), &mod);
     ctl_conn_wrote(conn, &b);
     return true;
 }
@@ -207,6 +208,7 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, uint32_t buffer_id)
     struct of_template *template = &worker->templates[conn->version == OF13];
     struct sb_flow *made_of = &worker->templates_of[conn->version == OF13];
     struct of_buffer b;
+    uint32_t slot;
 
     if (template->size == 0 || !same_shape(made_of, row)) {
         struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
@@ -218,9 +220,10 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, uint32_t buffer_id)
     }
     if (!ctl_conn_room(conn, FLOW_MOD_MAX, &b))
         return false;
+    slot = (uint32_t)(row->cookie & 0xffffff);
     of_put_template(&b, template,
                     &(struct of_patch){.cookie = row->cookie,
-                                       .xid = ctl_conn_xid(conn),
+                                       .xid = ctl_conn_request(conn, CTL_R_FLOW, slot),
                                        .buffer_id = buffer_id,
                                        .in_port = row->in_port,
                                        .output = row->output,
@@ -275,6 +278,8 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
 
     if (conn == NULL || conn->state != CTL_READY)
         return false;
+    if (conn->held_until_ns > worker->mono_ns)
+        return ctl_flow_hold(conn, row, buffer_id);
     slot = sb_find_at(worker->flow, row, hash, slot);
     known = slot >= 0;
     same = known && stands(sb_peek(worker->flow, slot), row);
@@ -364,8 +369,10 @@ ctl_flow_barrier_reply(struct ctl_conn *conn, uint32_t xid)
     for (i = conn->barriers_first; i != conn->barriers_end; i++)
         if (conn->barriers[i % N_BARRIERS].xid == xid)
             break;
-    if (i == conn->barriers_end)
+    if (i == conn->barriers_end) {
+        conn->worker->counters.unasked++;
         return;
+    }
     end = conn->barriers[i % N_BARRIERS].end;
     conn->barriers_first = i + 1;
     for (uint32_t j = 0; j < BARRIER_AHEAD; j++)
@@ -391,6 +398,7 @@ ctl_flow_timers(struct ctl_conn *conn)
     if (conn->barriers_first == conn->barriers_end ||
         conn->worker->mono_ns - oldest->sent_mono_ns < CTL_BARRIER_NS)
         return;
+    ctl_conn_late(conn, "a barrier", oldest->xid, CTL_BARRIER_NS);
     while ((int32_t)(oldest->end - conn->unconfirmed_first) > 0)
         confirm(conn, &conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)],
                 SB_flow_state_SENT);
@@ -427,11 +435,28 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
     sb_remove(conn->worker->flow, slot);
 }
 
+/* The row a refused flow-mod was about: by what is remembered of its xid, else by the cookie that
+ * the error quotes, which a flow-mod has at byte 8. The slot may have another row by now. */
+static int64_t
+refused_row(const struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot)
+{
+    bool quoted = error->request_type == OFPT13_FLOW_MOD && error->data_size >= 16;
+    const struct sb_flow *row;
+
+    if (slot < 0 &&
+        (!quoted || row_of_cookie(conn->worker, of_get64(error->data + 8), &slot) == NULL))
+        return SB_ENONE;
+    row = sb_peek(conn->worker->flow, slot);
+    if (row == NULL || row->dpid != conn->features.dpid ||
+        (quoted && row->cookie != of_get64(error->data + 8)))
+        return SB_ENONE;
+    return slot;
+}
+
 void
-ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error)
+ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot, bool tell)
 {
     static struct sb_log_limit limit;
-    int64_t slot;
     struct sb_flow row;
 
     /* The error carries at least 64 bytes of the request; a flow-mod's cookie lies at byte 8. */
@@ -441,13 +466,12 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error)
                          conn->features.dpid, 0,
                          "table-miss rule refused (type %u code %u): no packet will reach us",
                          error->type, error->code);
-    if (error->request_type != OFPT13_FLOW_MOD || error->data_size < 16 ||
-        row_of_cookie(conn->worker, of_get64(error->data + 8), &slot) == NULL ||
-        sb_get(conn->worker->flow, slot, &row) != SB_OK || row.dpid != conn->features.dpid)
+    slot = refused_row(conn, error, slot);
+    if (sb_get(conn->worker->flow, slot, &row) != SB_OK)
         return;
     row.state = SB_flow_state_REFUSED;
     sb_write(conn->worker->flow, slot, &row);
-    if (!sb_log_allowed(&limit, 10, NULL))
+    if (!tell || !sb_log_allowed(&limit, 10, NULL))
         return;
     ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_WARNING, row.dpid, 0,
                      "flow %016lx refused: error type %u code %u", row.cookie, error->type,
@@ -606,4 +630,14 @@ void
 ctl_flow_delete(struct ctl_worker *worker, int64_t slot)
 {
     delete_row(worker, slot);
+}
+
+/* ---- for requests.c ----------------------------------------------------------------------------
+ */
+
+bool
+ctl_flow_without_buffer(struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot)
+{
+    slot = refused_row(conn, error, slot);
+    return slot >= 0 && ctl_flow_send_again(conn, slot, OFPFC_ADD);
 }

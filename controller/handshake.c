@@ -19,8 +19,8 @@
 
 #include "connection.h"
 
-#define PORTS_MAX 4096 /* of one switch, so that a peer cannot fill memory */
-#define PARTS_MAX 4096 /* of one list: 256 MB of flows */
+#define PORTS_MAX 4096            /* of one switch, so that a peer cannot fill memory */
+#define LISTS_NS (60 * SB_SECOND) /* for all lists, so that one without an end ends */
 
 static void
 put(struct ctl_conn *conn, uint8_t type, uint32_t xid)
@@ -113,6 +113,7 @@ begin_setup(struct ctl_conn *conn)
     ctl_conn_wrote(conn, &b);
     ctl_reconcile_begin(conn);
     ctl_conn_state(conn, CTL_SETUP);
+    conn->setup_since_ns = conn->state_since_ns;
 }
 
 void
@@ -235,13 +236,33 @@ struct list {
     uint16_t type;
     const char *name, *without; /* what is missing when it is refused */
     int (*take)(struct ctl_conn *conn, const struct of_multipart *part);
+    uint32_t parts_max, bytes_max; /* more has no switch */
 };
 
-static const struct list lists[] = {
-    {OFPMP_PORT_DESC, "PORT_DESC", "its ports are found when packets come from them", take_ports},
-    {OFPMP_GROUP_DESC, "GROUP_DESC", "its groups are not known", take_groups},
-    {OFPMP_FLOW, "FLOW", "none of its flows can be adopted", take_flows},
+static const struct list lists[CTL_N_LISTS] = {
+    [CTL_LIST_PORTS] = {OFPMP_PORT_DESC, "PORT_DESC",
+                        "its ports are found when packets come from them", take_ports, PORTS_MAX,
+                        4u << 20},
+    [CTL_LIST_GROUPS] = {OFPMP_GROUP_DESC, "GROUP_DESC", "its groups are not known", take_groups,
+                         65536, 64u << 20},
+    [CTL_LIST_FLOWS] = {OFPMP_FLOW, "FLOW", "none of its flows can be adopted", take_flows, 65536,
+                        512u << 20},
 };
+
+/* False: it is longer than any switch's; the connection is closed. */
+static bool
+has_end(struct ctl_conn *conn, const struct list *list, const struct of_header *h)
+{
+    size_t i = (size_t)(list - lists);
+
+    conn->setup_bytes[i] += h->length;
+    if (++conn->setup_parts[i] <= list->parts_max && conn->setup_bytes[i] <= list->bytes_max)
+        return true;
+    ctl_conn_close(conn, SB_severity_WARNING,
+                   "MULTIPART_REPLY %s has no end: %u parts, %lu bytes so far", list->name,
+                   conn->setup_parts[i], conn->setup_bytes[i]);
+    return false;
+}
 
 /* By the xid of the request, or NULL. */
 static const struct list *
@@ -267,7 +288,11 @@ ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of
     uint32_t *xid;
     const struct list *list = list_of(conn, h->xid, &xid);
 
-    if (conn->state != CTL_SETUP || list == NULL)
+    if (conn->state != CTL_SETUP || list == NULL) {
+        conn->worker->counters.unasked++;
+        return;
+    }
+    if (!has_end(conn, list, h))
         return;
     if (error == OF_OK && part.type != list->type)
         error = OF_EVALUE;
@@ -280,8 +305,7 @@ ctl_handshake_multipart(struct ctl_conn *conn, const uint8_t *m, const struct of
     }
     if (part.flags & OFPMPF_REPLY_MORE) {
         /* the deadline is for silence, not for long lists; their length has a limit */
-        if (++conn->setup_parts <= PARTS_MAX)
-            conn->state_since_ns = conn->worker->mono_ns;
+        conn->state_since_ns = conn->worker->mono_ns;
         return;
     }
     if (list->type == OFPMP_FLOW)
@@ -355,8 +379,14 @@ ctl_handshake_timers(struct ctl_conn *conn)
         resolve_duplicate(conn);
         break;
     case CTL_SETUP:
+        if (conn->worker->mono_ns - conn->setup_since_ns > LISTS_NS) {
+            ctl_conn_close(conn, SB_severity_WARNING, "its lists have not ended after %u s",
+                           (unsigned)(LISTS_NS / SB_SECOND));
+            break;
+        }
         if (age <= CTL_SETUP_NS)
             break;
+        conn->worker->counters.late_answers++;
         sb_warning("switch %016lx: no answer to%s%s%s, going on without", conn->features.dpid,
                    conn->setup_ports_xid != 0 ? " PORT_DESC" : "",
                    conn->setup_groups_xid != 0 ? " GROUP_DESC" : "",
@@ -367,8 +397,9 @@ ctl_handshake_timers(struct ctl_conn *conn)
     case CTL_BARRIER:
         if (age <= CTL_SETUP_NS)
             break;
-        sb_warning("switch %016lx: no answer to the barrier, going on without",
-                   conn->features.dpid);
+        conn->worker->counters.late_answers++;
+        sb_warning("switch %016lx: no answer to the barrier (xid %u), going on without",
+                   conn->features.dpid, conn->setup_barrier_xid);
         ctl_handshake_barrier(conn);
         break;
     case CTL_READY:

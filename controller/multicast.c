@@ -99,7 +99,7 @@ put_rule(struct ctl_conn *conn, struct of_buffer *b, uint8_t command, uint16_t p
                               .actions = action,
                               .n_actions = command == OFPFC_ADD};
 
-    of_put_flow_mod(b, conn->version, ctl_conn_xid(conn), &mod);
+    of_put_flow_mod(b, conn->version, ctl_conn_request(conn, CTL_R_RULE, 0), &mod);
 }
 
 /* ---- read back ---------------------------------------------------------------------------- */
@@ -366,7 +366,7 @@ put_group(struct ctl_conn *conn, const struct ctl_mail_multicast *order, struct 
     m->n_ports = n;
     m->has_group = n > 0;
     m->strange = false;
-    of_put_group_mod(b, conn->version, ctl_conn_xid(conn), &mod);
+    of_put_group_mod(b, conn->version, ctl_conn_request(conn, CTL_R_GROUP, 0), &mod);
     free(buckets);
     free(outputs);
 }
@@ -400,7 +400,7 @@ add_rules(struct ctl_conn *conn, const struct ctl_mail_multicast *order, struct 
 static void
 put_barrier(struct ctl_conn *conn, struct of_buffer *b)
 {
-    conn->multicast.barrier_xid = ctl_conn_xid(conn);
+    conn->multicast.barrier_xid = ctl_conn_await(conn, CTL_R_BARRIER, 0);
     of_put_header(b, conn->version, OFPT13_BARRIER_REQUEST, conn->multicast.barrier_xid);
 }
 
@@ -480,8 +480,10 @@ ctl_multicast_timers(struct ctl_conn *conn)
 }
 
 void
-ctl_multicast_confirmed(struct ctl_conn *conn)
+ctl_multicast_barrier(struct ctl_conn *conn, uint32_t xid)
 {
+    if (conn->multicast.barrier_xid != xid)
+        return; /* of an order before the last */
     conn->multicast.barrier_xid = 0;
     conn->multicast.repairs = 0;
     write_row(conn, SB_flow_state_INSTALLED);

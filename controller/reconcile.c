@@ -119,7 +119,7 @@ ctl_reconcile_basic(struct ctl_conn *conn)
         }
         if (!ctl_conn_room(conn, 256, &b))
             return;
-        of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+        of_put_flow_mod(&b, conn->version, ctl_conn_request(conn, CTL_R_RULE, 0), &mod);
         ctl_conn_wrote(conn, &b);
     }
 }
@@ -179,7 +179,7 @@ delete_strict(struct ctl_conn *conn, const struct of_flow *flow)
 
     if (!ctl_conn_room(conn, 1024, &b))
         return;
-    of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+    of_put_flow_mod(&b, conn->version, ctl_conn_request(conn, CTL_R_RULE, 0), &mod);
     ctl_conn_wrote(conn, &b);
 }
 
@@ -286,7 +286,7 @@ delete_group(struct ctl_conn *conn, uint32_t group)
 
     if (!ctl_conn_room(conn, 64, &b))
         return;
-    of_put_group_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
+    of_put_group_mod(&b, conn->version, ctl_conn_request(conn, CTL_R_GROUP, 0), &mod);
     ctl_conn_wrote(conn, &b);
 }
 

@@ -187,7 +187,7 @@ fake_read_log(struct fake_net *net)
 void
 fake_step(struct fake_net *net)
 {
-    struct pollfd fds[9] = {{.fd = net->log_fd, .events = POLLIN}};
+    struct pollfd fds[17] = {{.fd = net->log_fd, .events = POLLIN}};
 
     for (unsigned i = 0; i < net->n_switches; i++)
         fds[i + 1] = (struct pollfd){.fd = net->switches[i]->no_read ? -1 : net->switches[i]->fd,

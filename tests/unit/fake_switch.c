@@ -201,6 +201,15 @@ delete_rules(struct fake_switch *sw, const struct fake_rule *wanted)
 }
 
 static void
+refuse_flow_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size, uint16_t type,
+                uint16_t code)
+{
+    uint16_t quoted = sw->quoted != 0 ? sw->quoted : 64;
+
+    SEND(sw, of_put_error, OF13, of_get32(m + 4), type, code, m, size < quoted ? size : quoted);
+}
+
+static void
 take_flow_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size, unsigned number)
 {
     struct fake_rule rule = {.number = number};
@@ -221,8 +230,14 @@ take_flow_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size, unsigned 
         return;
     }
     if (sw->refuse != 0 && rule.mod.priority == sw->refuse) {
-        SEND(sw, of_put_error, OF13, of_get32(m + 4), 5 /* FLOW_MOD_FAILED */, 1 /* TABLE_FULL */,
-             m, size < 64 ? size : 64);
+        bool full = sw->refuse_type == 0 && sw->refuse_code == 0;
+
+        refuse_flow_mod(sw, m, size, full ? 5 /* FLOW_MOD_FAILED */ : sw->refuse_type,
+                        full ? 1 /* TABLE_FULL */ : sw->refuse_code);
+        return;
+    }
+    if (sw->no_buffers && rule.mod.buffer_id != OF_NO_BUFFER) {
+        refuse_flow_mod(sw, m, size, 1 /* BAD_REQUEST */, 8 /* BUFFER_UNKNOWN */);
         return;
     }
     for (unsigned i = 0; i < sw->n_rules; i++)
@@ -557,7 +572,7 @@ fake_switch_new(struct fake_net *net, uint64_t dpid, unsigned n_ports)
     struct fake_switch *sw = calloc(1, sizeof(*sw));
 
     assert_non_null(sw);
-    assert_true(n_ports <= FAKE_PORTS && net->n_switches < 8);
+    assert_true(n_ports <= FAKE_PORTS && net->n_switches < 16);
     sw->net = net;
     sw->dpid = dpid;
     sw->fd = -1;

@@ -80,8 +80,11 @@ struct fake_switch {
     bool unmasked;                               /* lists all flows, whatever was asked for */
     bool no_groups;                              /* refuses all about them */
     uint16_t refuse;                             /* priority of rules it has no room for; 0: none */
-    unsigned part; /* entries in one part of a multipart reply; 0: all */
-    size_t budget; /* bytes it sends before it closes */
+    uint16_t refuse_type, refuse_code; /* the error it refuses them by; 0, 0: TABLE_FULL */
+    uint16_t quoted;                   /* bytes of the request in an error; 0: 64 */
+    bool no_buffers;                   /* rules with a buffer are refused: it is empty */
+    unsigned part;                     /* entries in one part of a multipart reply; 0: all */
+    size_t budget;                     /* bytes it sends before it closes */
 
     uint8_t *rx; /* owned */
     size_t rx_size, sent;
@@ -100,7 +103,7 @@ struct fake_net {
     unsigned files;                        /* its limit of open files; 0: as ours */
     char *log;                             /* owned: what it wrote to stderr */
     size_t log_size;
-    struct fake_switch *switches[8]; /* owned */
+    struct fake_switch *switches[16]; /* owned */
     unsigned n_switches;
     struct fake_cable cables[8];
     unsigned n_cables;
