@@ -101,15 +101,26 @@ sb_restored(const struct sb_table *table, int64_t slot)
            sb_is_restored(sb_table_slot(table, (uint64_t)slot)->meta, table->shard->epoch);
 }
 
+/* One pass is enough: nothing that is written later is restored. */
+bool
+sb_sweep_restored(struct sb_table *table, uint32_t budget, uint64_t *removed)
+{
+    if (table->info->kind != SB_HASH)
+        return true;
+    for (; table->swept < table->n_slots && budget > 0; table->swept++, budget--)
+        if (sb_restored(table, table->swept)) {
+            sb_remove(table, table->swept);
+            if (removed)
+                ++*removed;
+        }
+    return table->swept == table->n_slots;
+}
+
 uint64_t
 sb_drop_restored(struct sb_table *table)
 {
-    uint64_t dropped = 0;
+    uint64_t removed = 0;
 
-    for (int64_t slot = -1; (slot = sb_next(table, slot)) >= 0;)
-        if (sb_restored(table, slot)) {
-            sb_remove(table, slot);
-            dropped++;
-        }
-    return dropped;
+    sb_sweep_restored(table, UINT32_MAX, &removed);
+    return removed;
 }

@@ -26,6 +26,7 @@ struct sb_table {
     uint16_t index;    /* of this shard */
     uint16_t key_size;
     struct sb_changes *changes; /* owned; NULL: not published */
+    uint32_t swept;             /* slots that sb_sweep_restored() is through with */
 };
 
 /* table.c */

@@ -267,8 +267,16 @@ int64_t sb_next(const struct sb_table *table, int64_t slot);
 /* Is the row of an earlier incarnation? Every row that an owner adopts is, until it is written
  * again, be it with the same bytes. */
 bool sb_restored(const struct sb_table *table, int64_t slot);
-/* Removes all rows that are still restored: nobody will confirm them now. Returns how many. */
+/* Ageing: removes the rows that are still restored, since nobody will confirm them now. When that
+ * is, the owner decides: after the time in which all that still is so has been heard again.
+ * sb_drop_restored() does it at once and returns how many rows went. sb_sweep_restored() does it in
+ * steps, for large tables and threads that must not pause: it looks at `budget` slots (about 10 ns
+ * each, and 100 ns for each row that goes), from where the last call ended. *removed is increased
+ * by the rows that went; may be NULL. False: call it again; true: the whole shard has been gone
+ * through, and no row is restored until the next start, so that more calls cost nothing. Rows that
+ * are written meanwhile stay. Rings have no restored rows. Each shard by its own thread. */
 uint64_t sb_drop_restored(struct sb_table *table);
+bool sb_sweep_restored(struct sb_table *table, uint32_t budget, uint64_t *removed);
 /* Append to a ring. */
 void sb_append(struct sb_table *table, const void *row);
 void sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret);

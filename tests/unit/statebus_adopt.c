@@ -278,6 +278,70 @@ rows_are_restored_until_they_are_written(void **state)
     sb_owner_close(&owner);
 }
 
+/* In steps that end: each looks at so many slots and no more, what is written between them stays,
+ * and at the end nothing is restored. */
+static void
+restored_rows_are_swept_in_steps(void **state)
+{
+    enum { ROWS = 300, BUDGET = 16 };
+    struct sb_owner *owner = fixture_open("sweep", SB_T_mac, ROWS, 1, false);
+    struct sb_table *table = sb_owner_table(owner, SB_T_mac, 0);
+    struct sb_table_stats stats;
+    uint64_t removed = 0, before = 0;
+    unsigned steps = 0, written = 0, kept = 0;
+    struct sb_mac row;
+
+    (void)state;
+    for (uint64_t n = 0; n < ROWS; n++) {
+        row = fixture_mac(n, 1);
+        sb_put(table, &row);
+    }
+    table = reopen(&owner, "sweep", ROWS);
+    assert_false(sb_sweep_restored(table, 0, &removed));
+    assert_int_equal(removed, 0);
+    while (!sb_sweep_restored(table, BUDGET, &removed)) {
+        assert_true(removed - before <= BUDGET);
+        before = removed;
+        row = fixture_mac(steps++, 2); /* perhaps swept already: then it is new */
+        sb_put(table, &row);
+        written++;
+    }
+    assert_true(steps > ROWS / BUDGET);
+    sb_table_stats(table, &stats);
+    assert_int_equal(stats.rows, written);
+    assert_int_equal(stats.removed, removed);
+    for (int64_t slot = -1; (slot = sb_next(table, slot)) >= 0; kept++)
+        assert_false(sb_restored(table, slot));
+    assert_int_equal(kept, written);
+    assert_true(sb_sweep_restored(table, BUDGET, NULL));
+    assert_int_equal(sb_drop_restored(table), 0);
+
+    /* the next life begins anew */
+    table = reopen(&owner, "sweep", ROWS);
+    assert_false(sb_sweep_restored(table, 1, NULL));
+    assert_true(sb_sweep_restored(table, UINT32_MAX, NULL));
+    assert_int_equal(sb_next(table, -1), SB_ENONE);
+    sb_owner_close(&owner);
+}
+
+static void
+rings_have_no_restored_rows(void **state)
+{
+    struct sb_owner *owner = fixture_open("log", SB_T_event, 16, 1, false);
+    struct sb_event row = {.t_ns = 1};
+    struct sb_table_stats stats;
+
+    (void)state;
+    sb_append(sb_owner_table(owner, SB_T_event, 0), &row);
+    sb_owner_close(&owner);
+    owner = fixture_open("log", SB_T_event, 16, 1, false);
+    assert_true(sb_sweep_restored(sb_owner_table(owner, SB_T_event, 0), 1, NULL));
+    assert_int_equal(sb_drop_restored(sb_owner_table(owner, SB_T_event, 0)), 0);
+    sb_table_stats(sb_owner_table(owner, SB_T_event, 0), &stats);
+    assert_int_equal(stats.rows, 1);
+    sb_owner_close(&owner);
+}
+
 /* Whatever comes in whatever order while rows are restored, the last word stands (a row updated
  * twice is not taken for the same), and the mark goes with the first of them. */
 static void
@@ -459,6 +523,8 @@ main(void)
         cmocka_unit_test(adoption_drops_what_no_owner_writes),
         cmocka_unit_test(a_damaged_sequence_begins_anew),
         cmocka_unit_test(rows_are_restored_until_they_are_written),
+        cmocka_unit_test(restored_rows_are_swept_in_steps),
+        cmocka_unit_test(rings_have_no_restored_rows),
         cmocka_unit_test(restored_rows_agree_with_a_model),
         cmocka_unit_test(invalid_columns_are_dropped),
     };
