@@ -2,16 +2,16 @@
  *
  * names.c - where an instance's things lie: runtime directory, owner locks, segment names.
  *
- * The lock decides who owns a segment and whether the owner lives: flock on <owner>.lock, which the
- * kernel drops when the process dies, in whatever container it ran. The file stays; it says for
- * people who holds it. Called while something opens, and by readers that ask whether an owner
- * lives.
+ * The lock decides who owns a segment: flock on <owner>.lock, which the kernel drops when the
+ * process dies, in whatever container it ran. Nobody but the services' user may open the file, so
+ * nobody else can lock an owner out. It stays when the owner ends, and says for people who holds
+ * it. Readers have no business with it but its name (sb_each_owner()): whether an owner lives, its
+ * lock on the segment says (segment.c).
  */
 #include "segment.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +191,16 @@ sb_holder_text(int fd, off_t offset, char *ret)
 
 /* ---- the lock ---------------------------------------------------------------------- */
 
+/* Does the path still mean this file? */
+static bool
+is_at(int fd, const char *path)
+{
+    struct stat a, b;
+
+    return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 int
 sb_lock_take(const char *instance, const char *owner, char *message)
 {
@@ -200,67 +210,48 @@ sb_lock_take(const char *instance, const char *owner, char *message)
 
     if (error < 0)
         return error;
-    /* O_NOFOLLOW and the count of names: the directory may be of a user whom root does not trust.
-     */
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
-    if (fd < 0)
-        return sb_fail(message, SB_ESYS, "cannot open %s: %s%s", path, strerror(errno),
-                       errno == EACCES ? "; it is another user's: sudo, or an instance of your own"
-                                       : "");
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1) {
-        close(fd);
-        return sb_fail(message, SB_ESYS, "%s is not a plain file with one name: remove it", path);
-    }
-    sb_share(instance, fd, path);
-    /* A reader that asks whether we live holds the lock shared for an instant, so a failure alone
-     * says nothing: only where not even a shared lock is to be had there is another owner. */
-    for (int i = 0; i < 10000; i++) {
+    for (int tries = 0; tries < 8; tries++) {
+        /* O_NOFOLLOW and the count of names: the directory may be of a user whom root does not
+         * trust. */
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        if (fd < 0)
+            return sb_fail(
+                message, SB_ESYS, "cannot open %s: %s%s", path, strerror(errno),
+                errno == EACCES ? "; it is another user's: sudo, or an instance of your own" : "");
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
+            close(fd);
+            return sb_fail(message, SB_ESYS, "%s is not a plain file with one name: remove it",
+                           path);
+        }
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            if (!is_at(fd, path)) { /* replaced while we were at it */
+                close(fd);
+                continue;
+            }
             sb_holder_line(holder);
-            if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, strlen(holder), 0) < 0) {
+            if (((st.st_mode & 077) && fchmod(fd, 0600) < 0) || ftruncate(fd, 0) < 0 ||
+                pwrite(fd, holder, strlen(holder), 0) < 0) {
                 error = sb_fail(message, SB_ESYS, "cannot write %s: %s", path, strerror(errno));
                 close(fd);
                 return error;
             }
             return fd;
         }
-        if (flock(fd, LOCK_SH | LOCK_NB) < 0) {
-            sb_holder_text(fd, 0, holder);
-            close(fd);
-            return sb_fail(message, SB_EOWNED,
-                           "'%s' of instance '%s' is already running as %s (lock %s)", owner,
-                           instance, holder, path);
-        }
-        sched_yield();
+        if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+            break; /* an owner has it */
+        /* Only readers hold it: earlier versions let them open it. It is no owner's, and its name
+         * may go. */
+        if (is_at(fd, path))
+            unlink(path);
+        close(fd);
+        fd = -1;
     }
-    close(fd);
-    return sb_fail(message, SB_EOWNED, "readers keep %s locked", path);
-}
-
-static int
-held(int fd)
-{
-    int ret;
-
     if (fd < 0)
-        return errno == EACCES ? -1 : 0;
-    ret = flock(fd, LOCK_SH | LOCK_NB) < 0;
+        return sb_fail(message, SB_EOWNED, "%s is locked and replaced all the time", path);
+    sb_holder_text(fd, 0, holder);
     close(fd);
-    return ret;
-}
-
-int
-sb_lock_held(const char *instance, const char *owner)
-{
-    char path[SB_PATH_MAX], name[SB_SEGMENT_NAME_MAX];
-    int ret;
-
-    if (sb_runtime_path(instance, owner, ".lock", path, NULL) < 0)
-        return 0;
-    ret = held(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (ret == 0 && sb_segment_name(instance, owner, name, NULL) == SB_OK)
-        ret = held(shm_open(name, O_RDONLY | O_NONBLOCK, 0)) > 0; /* its lock file was removed */
-    return ret;
+    return sb_fail(message, SB_EOWNED, "'%s' of instance '%s' is already running as %s (lock %s)",
+                   owner, instance, holder, path);
 }
 
 int

@@ -129,8 +129,8 @@ copy_shard(struct sb_table *shards, unsigned n_shards, const struct sb_table *ol
     }
 }
 
-/* Other capacities, shards or tables: copies the rows into the new segment. *dropped: rows that
- * were damaged or found no room. */
+/* Other capacities, shards or tables, or readers in the way: copies the rows into the new segment.
+ * *dropped: rows that were damaged or found no room. */
 static void
 copy_rows(struct sb_owner *owner, const struct sb_map *old, uint64_t *dropped)
 {
@@ -216,7 +216,7 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
         remark[0] = 0;
     }
 
-    if (found == SB_OK && same_geometry(&old, config)) {
+    if (found == SB_OK && !old.shared && same_geometry(&old, config)) {
         owner->map = old;
         error = open_shards(owner, &owner->map, message);
         if (error < 0)
@@ -243,7 +243,9 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
     if (error == SB_OK && found == SB_OK) {
         copy_rows(owner, &old, &dropped);
         owner->warm = true;
-        sb_fail(remark, 0, "copied the rows to new capacities or shards, dropped %" PRIu64,
+        sb_fail(remark, 0, "copied the rows to %s, dropped %" PRIu64,
+                old.shared ? "a new segment, as a reader keeps the old one locked"
+                           : "new capacities or shards",
                 dropped);
     }
     if (found == SB_OK)

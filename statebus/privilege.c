@@ -102,7 +102,7 @@ take_over(int dir, const char *name, const struct identity *who)
             sb_info("privileges: %s, left by root, is %s's now", name, who->name);
         else
             sb_warning("privileges: %s stays root's: %s", name, strerror(errno));
-    } else if (plain && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    } else if (plain && (flock(fd, LOCK_EX | LOCK_NB) < 0 || sb_segment_written(fd))) {
         sb_error("%s is in use by a process of uid %u: choose another --instance", name, st.st_uid);
         result = -1;
     } else if (unlinkat(dir, name, 0) == 0 || unlinkat(dir, name, AT_REMOVEDIR) == 0) {

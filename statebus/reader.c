@@ -101,12 +101,13 @@ sb_reader_info(struct sb_reader *reader, struct sb_segment_info *ret)
     int held;
 
     memcpy(info.owner, reader->owner, sizeof info.owner);
-    held = sb_lock_held(reader->instance, reader->owner);
+    held = sb_map_held(reader->instance, reader->owner);
     if (incarnation != reader->incarnation ||
         !sb_map_current(&reader->map, reader->instance, reader->owner))
         info.liveness = SB_RESTARTED;
     else if (held == 0 || (held < 0 && info.heartbeat_age_ns > STALLED_NS))
-        info.liveness = SB_DEAD; /* held < 0: we may not look at the lock, the heartbeat decides */
+        info.liveness =
+            SB_DEAD; /* held < 0: we may not open the segment any more, the heartbeat decides */
     else
         info.liveness = info.heartbeat_age_ns > STALLED_NS ? SB_STALLED : SB_ALIVE;
     *ret = info;

@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -137,18 +136,43 @@ check_directory(struct sb_map *map, const char *name, char *message)
     return SB_OK;
 }
 
-/* The owner's second lock, on the segment itself: somebody may remove the lock file under a running
- * owner, and two writers would tear every row. A killed owner's descriptors are closed one after
- * the other, so this lock may be free an instant later than the first. */
-static int
+/* ---- the lock --------------------------------------------------------------------
+ * The owner holds a write lock on its segment, and readers ask for it to know whether the owner
+ * lives. It belongs to the open file (F_OFD_SETLK), so the kernel drops it when the process dies,
+ * and no process id comes into it. Readers may open the segment, so they could hold a *read* lock
+ * on it, for as long as they like; they have no reason to, since F_OFD_GETLK asks without locking,
+ * but they must not be able to shut an owner out. So a write lock that only read locks prevent is
+ * no obstacle: the rows are copied to a new segment, which nobody else can have locked.
+ * It is an owner's second lock, too: the first one's file may be removed while it runs. */
+
+bool
+sb_segment_written(int fd)
+{
+    /* conflicts with write locks, which only who may write can hold */
+    struct flock probe = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+    return fcntl(fd, F_OFD_GETLK, &probe) == 0 && probe.l_type != F_UNLCK;
+}
+
+enum lock { LOCK_TAKEN, LOCK_READERS, LOCK_OWNED };
+
+/* A killed owner's descriptors are closed one after the other, so this lock may be free an instant
+ * later than the first. */
+static enum lock
 lock(int fd)
 {
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int readers = 0;
+
     for (int i = 0; i < 100; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return 0;
-        poll(NULL, 0, 1);
+        if (fcntl(fd, F_OFD_SETLK, &all) == 0)
+            return LOCK_TAKEN;
+        if (sb_segment_written(fd))
+            poll(NULL, 0, 1);
+        else if (++readers > 2) /* once may be an owner that has just died */
+            return LOCK_READERS;
     }
-    return -1;
+    return LOCK_OWNED;
 }
 
 /* Everybody may put files into /dev/shm; one who could cut his file short under us would kill us.
@@ -215,6 +239,7 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
     char name[SB_SEGMENT_NAME_MAX];
     int error = sb_segment_name(instance, owner, name, message), fd;
     struct sb_map map = {0};
+    enum lock taken;
     struct stat st;
     void *base;
 
@@ -249,7 +274,8 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
                        "runtime directory",
                        name, st.st_uid);
     }
-    if (writable && lock(fd) < 0) {
+    taken = writable ? lock(fd) : LOCK_TAKEN;
+    if (taken == LOCK_OWNED) {
         char holder[SB_HOLDER_MAX];
 
         sb_holder_text(fd, offsetof(struct sb_header, holder), holder);
@@ -268,6 +294,7 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
     if (!writable)
         close(fd);
     map.lock = writable ? fd : -1;
+    map.shared = taken == LOCK_READERS;
     map.base = base;
     map.header = base;
     map.size = (uint64_t)st.st_size;
@@ -285,6 +312,24 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
         populate(&map);
     *ret = map;
     return SB_OK;
+}
+
+int
+sb_map_held(const char *instance, const char *owner)
+{
+    char name[SB_SEGMENT_NAME_MAX];
+    struct stat st;
+    int fd, held;
+
+    if (sb_segment_name(instance, owner, name, NULL) < 0)
+        return 0;
+    fd = shm_open(name, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return errno == EACCES ? -1 : 0;
+    held = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && sb_segment_written(fd) &&
+           trusted(instance, st.st_uid);
+    close(fd);
+    return held;
 }
 
 bool
@@ -380,7 +425,7 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
 
     snprintf(new_name, sizeof new_name, "%s.new", name);
     shm_unlink(new_name); /* left by an owner killed while it made one; we hold the lock */
-    fd = shm_open(new_name, O_RDWR | O_CREAT | O_EXCL, mode);
+    fd = shm_open(new_name, O_RDWR | O_CREAT | O_EXCL, 0600); /* until it is locked */
     if (fd < 0)
         return sb_fail(
             message, SB_ESYS, "cannot make segment %s: %s%s", new_name, strerror(errno),
@@ -390,7 +435,8 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
     if (error < 0)
         goto fail;
     base = map_file(fd, map.size, PROT_READ | PROT_WRITE);
-    if (base == MAP_FAILED || fchmod(fd, mode) < 0 || fstat(fd, &st) < 0 || lock(fd) < 0) {
+    if (base == MAP_FAILED || lock(fd) != LOCK_TAKEN || fchmod(fd, mode) < 0 ||
+        fstat(fd, &st) < 0) {
         error = sb_fail(message, SB_ESYS, "cannot map segment %s: %s", name, strerror(errno));
         if (base != MAP_FAILED)
             munmap(base, map.size);

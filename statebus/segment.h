@@ -87,6 +87,7 @@ struct sb_map {
     uint8_t *base; /* owned */
     uint64_t size;
     int lock;               /* owned; the owner's fd, which holds the segment's lock; readers: -1 */
+    bool shared;            /* writable, but readers keep it locked: it must be replaced */
     uint64_t device, inode; /* of the object, to see when it is replaced */
     struct sb_header *header; /* into base */
     enum sb_table_id ids[SB_T_COUNT];
@@ -109,17 +110,19 @@ int sb_runtime_make(const char *instance, char *message);
 /* Gives a file of ours (fd, or a socket's path with fd -1) the group of the runtime directory, so
  * that its members may read what root made. */
 void sb_share(const char *instance, int fd, const char *path);
-/* Takes the owner's lock for good: the fd, or SB_EOWNED (message names the holder). */
+/* Takes the lock file for good: the fd, or SB_EOWNED (message names the holder). */
 int sb_lock_take(const char *instance, const char *owner, char *message);
 /* "pid pid-namespace since program" of this process, SB_HOLDER_MAX bytes. */
 void sb_holder_line(char *ret);
 /* What such a line in a file says, in words: "process 7 (trivet-agent) since ..." */
 void sb_holder_text(int fd, off_t offset, char *ret);
-/* Does a process hold it, or the lock of the segment? 1, 0, or -1 if we may not know. */
-int sb_lock_held(const char *instance, const char *owner);
 
 /* segment.c */
 int sb_geometry(enum sb_table_id id, uint32_t capacity, unsigned shards, struct sb_dir *ret);
+/* Does an owner hold the lock of this segment? */
+bool sb_segment_written(int fd);
+/* Does the owner live? 1, 0, or -1 if we may not know. */
+int sb_map_held(const char *instance, const char *owner);
 /* Maps and checks an existing segment, and locks it if it is writable. SB_ENONE, SB_ENOTREADY,
  * SB_ELAYOUT, SB_ECORRUPT, SB_EOWNED, SB_ESYS. */
 int sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool writable,

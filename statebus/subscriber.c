@@ -627,7 +627,7 @@ look_at(void *arg, const char *owner)
     if (!source)
         return 0; /* out of memory: the next scan tries again */
     was_alive = source->alive;
-    source->alive = sb_lock_held(subscriber->instance, owner) != 0;
+    source->alive = sb_map_held(subscriber->instance, owner) != 0;
     if (source->alive && !source->socket)
         connect_source(subscriber, source);
     if (!source->alive && was_alive) {

@@ -50,7 +50,7 @@
 #include <trivet/tables.h>
 
 #define SB_ABI_MAJOR 1
-#define SB_ABI_MINOR 0
+#define SB_ABI_MINOR 1
 #define SB_OWNER_MAX 48    /* bytes of an owner's name, final NUL included */
 #define SB_MESSAGE_MAX 256 /* size of the error message buffers below */
 
@@ -63,7 +63,7 @@ enum sb_error {
     SB_ENOTREADY = -5, /* the owner has not finished initialising it */
     SB_EBUSY = -6,     /* the row changed under every one of a bounded number of tries */
     SB_EFULL = -7,     /* the table refused the row (rule REFUSE) */
-    SB_EOWNED = -8,    /* another process holds this owner's lock; the message names it */
+    SB_EOWNED = -8,    /* another process is this owner; the message names it */
     SB_ECORRUPT = -9,  /* lengths, indexes or words that no owner writes */
     SB_ENOSPC = -10,   /* /dev/shm is full; the message says how much is missing */
 };
@@ -290,9 +290,9 @@ uint32_t sb_table_slots(const struct sb_table *table);
 struct sb_reader; /* one thread; other threads open readers of their own */
 
 enum sb_liveness {
-    SB_ALIVE,     /* lock held, heartbeat fresh */
-    SB_STALLED,   /* lock held, heartbeat older than 2 s */
-    SB_DEAD,      /* lock free: nobody writes; the rows stand as they were */
+    SB_ALIVE,     /* the owner has its segment locked, heartbeat fresh */
+    SB_STALLED,   /* locked, heartbeat older than 2 s */
+    SB_DEAD,      /* not locked: nobody writes; the rows stand as they were */
     SB_RESTARTED, /* another incarnation than the one first seen, or the segment was replaced:
                      call sb_reader_reopen() */
 };

@@ -44,7 +44,7 @@ installed() { # into a directory that other users reach
         [ "$(stat -c '%a %U %G' "/dev/shm/trivet.$INSTANCE.$owner")" = '640 trivet trivet' ]
         [ "$(stat -c '%a %F' "$RUN/$owner.pub")" = '660 socket' ]
         not as_nobody cat "/dev/shm/trivet.$INSTANCE.$owner" >/dev/null 2>&1
-        not as_nobody python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('$RUN/$owner.pub')" 2>/dev/null
+        not as_nobody /usr/bin/python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('$RUN/$owner.pub')" 2>/dev/null
     done
     # A reader has no way to write, whoever it is.
     "$(tool statebus)" --instance "$INSTANCE" watch >/dev/null 3>&- &
@@ -74,6 +74,39 @@ installed() { # into a directory that other users reach
     [ "$status" = 1 ]
     [[ $output == *"$RUN is not a directory of ours, it is of uid $(id -u trivet): sudo, or another --instance"* ]]
     [ "$(pid_of controller)" -gt 0 ]
+}
+
+@test "who is in the group cannot lock an owner out, nor pass for one" {
+    hold=$(cat <<'PY'
+import fcntl, sys, time
+held, refused = [], []
+for path in sys.argv[1:]:
+    for lock in fcntl.flock, fcntl.lockf:
+        try:
+            f = open(path, 'rb')
+            lock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            held.append(f)
+        except OSError as e:
+            refused.append(path)
+print('holds', len(held), 'refused', len(refused), flush=True)
+time.sleep(60)
+PY
+    )
+    up
+    trivet down
+    segment=/dev/shm/trivet.$INSTANCE.controller
+    chmod 640 "$RUN/controller.lock" # as earlier versions made it
+    as_member /usr/bin/python3 -c "$hold" "$RUN/controller.lock" "$segment" >"$BATS_TEST_TMPDIR/held" &
+    HOLDER=$!
+    eventually 3 grep -q 'holds 4' "$BATS_TEST_TMPDIR/held"
+    [ "$(statebus ls --json | jq -r 'select(.owner == "controller").liveness')" = dead ]
+    up
+    [ "$(state_of controller)" = 'running running' ]
+    grep -q 'a reader keeps the old one locked' "$RUN.supervisor/log/controller.log"
+    grep -q 'start: .*, warm$' "$RUN.supervisor/log/controller.log"
+    [ "$(stat -c '%a %U' "$RUN/controller.lock")" = '600 trivet' ]
+    run as_member timeout 1 /usr/bin/python3 -c "$hold" "$RUN/controller.lock" "$segment"
+    [[ $output == 'holds 1 refused 3' ]] # a flock of the segment, which means nothing
 }
 
 @test "from root to trivet and back: what the other left is taken over, warm" {

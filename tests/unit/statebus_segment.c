@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -55,8 +56,8 @@ foreign_segments_are_refused_and_replaced(void **state)
 
     header->version += 1 << 16; /* another ABI */
     assert_int_equal(sb_reader_open(&reader, fixture_instance(), "foreign", message), SB_ELAYOUT);
-    assert_non_null(strstr(message, "ABI 2.0"));
-    assert_non_null(strstr(message, "has 1.0"));
+    assert_non_null(strstr(message, "ABI 2.1"));
+    assert_non_null(strstr(message, "has 1.1"));
     header->version = 0;
     assert_int_equal(sb_reader_open(&reader, fixture_instance(), "foreign", message), SB_ENOTREADY);
     header->version = SB_VERSION + (1 << 16);
@@ -65,7 +66,7 @@ foreign_segments_are_refused_and_replaced(void **state)
     assert_int_equal(sb_owner_open(&owner, &config, message), SB_OK);
     assert_false(sb_owner_warm(owner));
     assert_non_null(strstr(message, "cold"));
-    assert_non_null(strstr(message, "ABI 2.0"));
+    assert_non_null(strstr(message, "ABI 2.1"));
     assert_int_equal(sb_find(sb_owner_table(owner, SB_T_mac, 0), &row), SB_ENONE);
     sb_owner_close(&owner);
     munmap(header, size);
@@ -302,6 +303,107 @@ a_removed_lock_file_lets_nobody_in(void **state)
     sb_owner_close(&second);
 }
 
+/* A reader's lock, or several: it may open what the group may, and hold on to it. */
+static void
+lock_as_reader(const char *path, int ret_fds[2])
+{
+    struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+
+    for (int i = 0; i < 2; i++) {
+        ret_fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(ret_fds[i] >= 0);
+        assert_int_equal(
+            i ? flock(ret_fds[i], LOCK_SH | LOCK_NB) : fcntl(ret_fds[i], F_OFD_SETLK, &all), 0);
+    }
+}
+
+/* Who may only read cannot keep a dead owner from starting again, nor take anything from it: its
+ * rows are there, it is alive to readers, and a second owner is refused. */
+static void
+readers_cannot_keep_an_owner_out(void **state)
+{
+    const struct sb_owner_table table = {.id = SB_T_mac, .capacity = 64};
+    const struct sb_owner_config config = {.instance = fixture_instance(),
+                                           .name = "besieged",
+                                           .tables = &table,
+                                           .n_tables = 1,
+                                           .no_publish = true};
+    struct sb_owner *owner = fixture_open("besieged", SB_T_mac, 64, 1, false), *second = NULL;
+    char message[SB_MESSAGE_MAX], lock[SB_PATH_MAX], segment[128];
+    struct sb_mac row = fixture_mac(1, 1);
+    struct sb_reader *reader = fixture_reader("besieged");
+    struct sb_segment_info info;
+    int fds[2][2];
+    struct stat st;
+
+    (void)state;
+    sb_put(sb_owner_table(owner, SB_T_mac, 0), &row);
+    sb_owner_close(&owner);
+    assert_int_equal(sb_runtime_path(config.instance, "besieged", ".lock", lock, message), SB_OK);
+    assert_int_equal(stat(lock, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600); /* nobody else even opens it */
+    assert_int_equal(chmod(lock, 0640), 0);     /* as earlier versions made it */
+    lock_as_reader(lock, fds[0]);
+    fixture_path("besieged", "", segment, sizeof segment);
+    lock_as_reader(segment, fds[1]);
+    assert_int_equal(sb_reader_info(reader, &info), SB_OK);
+    assert_int_equal(info.liveness, SB_DEAD); /* a reader's lock is no sign of life */
+
+    for (int life = 0; life < 2; life++) {
+        if (sb_owner_open(&owner, &config, message) < 0)
+            fail_msg("%s", message);
+        assert_true(sb_owner_warm(owner));
+        /* the first life had to leave what was locked, the second finds what nobody locked */
+        assert_int_equal(strstr(message, "copied the rows to a new segment") != NULL, life == 0);
+        assert_memory_equal(sb_peek(sb_owner_table(owner, SB_T_mac, 0),
+                                    sb_find(sb_owner_table(owner, SB_T_mac, 0), &row)),
+                            &row, sizeof row);
+        assert_int_equal(stat(lock, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+        assert_int_equal(stat(segment, &st), 0);
+        assert_int_equal(st.st_mode & 07777, 0640);
+        assert_int_equal(sb_reader_reopen(reader, message), SB_OK);
+        assert_int_equal(sb_reader_info(reader, &info), SB_OK);
+        assert_int_equal(info.liveness, SB_ALIVE);
+        assert_int_equal(sb_owner_open(&second, &config, message), SB_EOWNED);
+        assert_non_null(strstr(message, "already running as process "));
+        sb_owner_close(&owner);
+        assert_int_equal(sb_reader_info(reader, &info), SB_OK);
+        assert_int_equal(info.liveness, SB_DEAD);
+    }
+    sb_reader_close(&reader);
+    for (int i = 0; i < 4; i++)
+        close(fds[i / 2][i % 2]);
+}
+
+/* A reader that asks all the time whether an owner lives is in nobody's way. */
+static void
+asking_locks_nothing(void **state)
+{
+    struct sb_owner *owner;
+    struct sb_reader *reader;
+    struct sb_segment_info info;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    owner = fixture_open("asked", SB_T_mac, 64, 1, false);
+    sb_owner_close(&owner);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        reader = fixture_reader("asked");
+        for (;;)
+            sb_reader_info(reader, &info);
+    }
+    for (int i = 0; i < 200; i++) {
+        owner = fixture_open("asked", SB_T_mac, 64, 1, false);
+        sb_owner_close(&owner);
+    }
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
 /* What others put into /dev/shm neither stops a reader nor is read. */
 static void
 strangers_segments_are_refused(void **state)
@@ -534,6 +636,8 @@ main(void)
         cmocka_unit_test(a_writer_may_be_killed_anywhere),
         cmocka_unit_test(owners_are_listed),
         cmocka_unit_test(a_removed_lock_file_lets_nobody_in),
+        cmocka_unit_test(readers_cannot_keep_an_owner_out),
+        cmocka_unit_test(asking_locks_nothing),
         cmocka_unit_test(strangers_segments_are_refused),
     };
 
