@@ -260,7 +260,7 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
 {
     char path[SB_PATH_MAX];
     struct sb_publisher *publisher = &owner->publisher;
-    int error = sb_runtime_path(config->instance, config->name, ".pub", path, message);
+    int error = sb_runtime_path(config->instance, config->name, SB_SOCKET_SUFFIX, path, message);
 
     if (error < 0)
         return error;

@@ -3,15 +3,10 @@
  * publisher.c - drains the change rings into messages. Main thread only.
  *
  * PUB never blocks: a subscriber whose queue is full loses the message, sees the gap in the
- * sequence and reads the table again. Nothing a subscriber does slows the owner.
+ * sequence and reads the table again. Nothing a subscriber does slows the owner. Its socket is in
+ * listener.c.
  */
 #include "publisher.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
 /* The distribution's libzmq is not instrumented, so ThreadSanitizer cannot see how it hands
@@ -23,92 +18,6 @@ __tsan_default_suppressions(void)
     return "race:libzmq.so\ncalled_from_lib:libzmq.so\n";
 }
 #endif
-
-/* Bytes of a subscription, all that a subscriber may send. */
-#define TOPIC_MAX 64
-
-/* libzmq 4.3 aborts the process when accept(2) finds no free descriptor. So there are to be many,
- * and far fewer connections than that. */
-static void
-raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-/* The kernel gives out the lowest free number: is it beyond a quarter of the limit? */
-static bool
-crowded(void)
-{
-    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-    struct rlimit limit;
-
-    if (fd < 0)
-        return errno == EMFILE;
-    close(fd);
-    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd > limit.rlim_cur / 4;
-}
-
-/* Whoever may read the segment may also subscribe, nobody else: to connect takes write permission.
- * Until chmod(2) the group has none under any usual umask, and the directory is closed to others.
- */
-static int
-bind_socket(struct sb_publisher *publisher, char *message)
-{
-    if (zsock_bind(publisher->socket, "ipc://%s", publisher->path) < 0)
-        return sb_fail(message, SB_ESYS, "cannot bind ipc://%s: %s", publisher->path,
-                       zmq_strerror(zmq_errno()));
-    publisher->bound = true;
-    sb_share(publisher->instance, -1, publisher->path);
-    if (chmod(publisher->path, 0660) < 0)
-        return sb_fail(message, SB_ESYS, "cannot open %s to its group: %s", publisher->path,
-                       strerror(errno));
-    return SB_OK;
-}
-
-int
-sb_publisher_open(struct sb_publisher *publisher, const char *instance, const char *path, int hwm,
-                  char *message)
-{
-    int error;
-
-    raise_file_limit();
-    snprintf(publisher->instance, sizeof publisher->instance, "%s", instance);
-    snprintf(publisher->path, sizeof publisher->path, "%s", path);
-    publisher->socket = zsock_new(ZMQ_PUB);
-    if (!publisher->socket)
-        return sb_fail(message, SB_ESYS, "cannot make a ZeroMQ socket: %s",
-                       zmq_strerror(zmq_errno()));
-    zsock_set_sndhwm(publisher->socket, hwm);
-    zsock_set_linger(publisher->socket, 0);
-    zsock_set_maxmsgsize(publisher->socket, TOPIC_MAX);
-    error = bind_socket(publisher, message);
-    if (error < 0)
-        zsock_destroy(&publisher->socket);
-    return error;
-}
-
-void
-sb_publisher_guard(struct sb_publisher *publisher)
-{
-    if (!publisher->bound) {
-        if (!crowded())
-            bind_socket(publisher, NULL); /* else the next heartbeat tries again */
-    } else if (crowded() || access(publisher->path, F_OK) < 0) {
-        zsock_unbind(publisher->socket, "ipc://%s", publisher->path);
-        publisher->bound = false;
-    }
-}
-
-void
-sb_publisher_close(struct sb_publisher *publisher)
-{
-    zsock_destroy(&publisher->socket);
-}
 
 /* A PUB socket takes every message; failures are out of memory and the context's end, where the
  * message is as lost as one beyond the high-water mark, and seen by the same gap. */

@@ -29,6 +29,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 #define SB_MESSAGE_SIZE 16384 /* of records in one message, at most */
 /* sorts last: SUB sends its subscriptions in order, so a heartbeat proves that all others count */
 #define SB_TOPIC_HEARTBEAT "\xffheartbeat"
+#define SB_SOCKET_SUFFIX ".pub" /* of the sockets' names */
 #define SB_HEARTBEAT_NS (250 * UINT64_C(1000000))
 
 enum sb_message_kind { SB_MESSAGE_DELTA = 1, SB_MESSAGE_HEARTBEAT = 2 };
@@ -71,12 +72,14 @@ struct sb_publisher {
     unsigned n_tables;
 };
 
+/* listener.c */
 int sb_publisher_open(struct sb_publisher *publisher, const char *instance, const char *path,
                       int hwm, char *message);
 /* Once a heartbeat: subscribers, of whom ZeroMQ takes any number, must not use up the descriptors,
  * and others may have removed the socket. Disconnects all and binds anew a heartbeat later. */
 void sb_publisher_guard(struct sb_publisher *publisher);
 void sb_publisher_close(struct sb_publisher *publisher);
+/* publisher.c */
 /* Sends what waits in the change rings, a bounded number of records. True if there was any. */
 bool sb_publisher_drain(struct sb_publisher *publisher);
 /* Does any change ring hold a record or an unreported drop? */

@@ -542,7 +542,7 @@ connect_source(struct sb_subscriber *subscriber, struct source *source)
     char path[SB_PATH_MAX];
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (sb_runtime_path(subscriber->instance, source->owner, ".pub", path, NULL) < 0)
+    if (sb_runtime_path(subscriber->instance, source->owner, SB_SOCKET_SUFFIX, path, NULL) < 0)
         return;
     source->socket = zsock_new(ZMQ_SUB);
     if (!source->socket)
@@ -672,7 +672,7 @@ sb_subscribe(struct sb_subscriber **ret, const char *instance, const char *owner
         return error;
     if (tables == 0 || tables >> SB_T_COUNT)
         return sb_fail(message, SB_EINVAL, "no such tables: %#llx", (unsigned long long)tables);
-    error = sb_runtime_path(instance, owner ? owner : "any", ".pub", name, message);
+    error = sb_runtime_path(instance, owner ? owner : "any", SB_SOCKET_SUFFIX, name, message);
     if (error < 0)
         return error;
     subscriber = calloc(1, sizeof *subscriber);
