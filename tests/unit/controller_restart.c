@@ -362,8 +362,9 @@ silent_addresses_go(void **state)
     fake_settle(sw);
     fake_packet(sw, 2, 2, 0, OF_NO_BUFFER);
     fake_packet(sw, 3, 3, 0, OF_NO_BUFFER);
-    fake_packet(sw, 1, 1, 2, OF_NO_BUFFER);
-    WAIT(net, fake_flow(net, 1, 1, 2, NULL) == SB_flow_state_INSTALLED);
+    WAIT(net, fake_rows(net, SB_T_mac, rows, 8) == 2);
+    INSIST(net, fake_flow(net, 1, 1, 2, NULL) == SB_flow_state_INSTALLED,
+           fake_packet(sw, 1, 1, 2, OF_NO_BUFFER));
     fake_restart(net, SIGKILL);
     assert_int_equal(fake_rows(net, SB_T_mac, rows, 8), 3);
     /* 1 is the source of a rule that is still there; 2 only its destination */
