@@ -549,7 +549,7 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
         bad_message(conn, m, h, error, &where);
         return false;
     }
-    switch (h->type) {
+    switch (of_type13(h->version, h->type)) {
     case OFPT13_HELLO:
         ctl_handshake_hello(conn, m);
         break;

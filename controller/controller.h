@@ -553,10 +553,11 @@ void ctl_reconcile_end(struct ctl_conn *conn);
 /* Sends those of the rules every switch has that are not there. */
 void ctl_reconcile_basic(struct ctl_conn *conn);
 /* Does a flow do this one action and nothing else? */
-bool ctl_flow_does(const struct of_flow *flow, const struct of_action *only);
+bool ctl_flow_does(const struct ctl_conn *conn, const struct of_flow *flow,
+                   const struct of_action *only);
 /* What a flow at the place of a permanent rule is. */
-enum ctl_place ctl_flow_place(const struct of_flow *flow, uint64_t cookie,
-                              const struct of_action *only);
+enum ctl_place ctl_flow_place(const struct ctl_conn *conn, const struct of_flow *flow,
+                              uint64_t cookie, const struct of_action *only);
 
 /* ---- multicast.c: a switch's part in the multicast tree ---------------------------------- */
 

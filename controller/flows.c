@@ -435,20 +435,31 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
     sb_remove(conn->worker->flow, slot);
 }
 
+/* The cookie of a flow-mod that an error quotes, of which it has 64 bytes at least. */
+static bool
+quoted_cookie(const struct ctl_conn *conn, const struct of_error_msg *error, uint64_t *ret)
+{
+    unsigned at = conn->version == OF10 ? 48 : 8;
+
+    if (error->request_type != OFPT13_FLOW_MOD || error->data_size < at + 8)
+        return false;
+    *ret = of_get64(error->data + at);
+    return true;
+}
+
 /* The row a refused flow-mod was about: by what is remembered of its xid, else by the cookie that
- * the error quotes, which a flow-mod has at byte 8. The slot may have another row by now. */
+ * the error quotes. The slot may have another row by now. */
 static int64_t
 refused_row(const struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot)
 {
-    bool quoted = error->request_type == OFPT13_FLOW_MOD && error->data_size >= 16;
+    uint64_t cookie;
+    bool quoted = quoted_cookie(conn, error, &cookie);
     const struct sb_flow *row;
 
-    if (slot < 0 &&
-        (!quoted || row_of_cookie(conn->worker, of_get64(error->data + 8), &slot) == NULL))
+    if (slot < 0 && (!quoted || row_of_cookie(conn->worker, cookie, &slot) == NULL))
         return SB_ENONE;
     row = sb_peek(conn->worker->flow, slot);
-    if (row == NULL || row->dpid != conn->features.dpid ||
-        (quoted && row->cookie != of_get64(error->data + 8)))
+    if (row == NULL || row->dpid != conn->features.dpid || (quoted && row->cookie != cookie))
         return SB_ENONE;
     return slot;
 }
@@ -458,10 +469,9 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_
 {
     static struct sb_log_limit limit;
     struct sb_flow row;
+    uint64_t cookie;
 
-    /* The error carries at least 64 bytes of the request; a flow-mod's cookie lies at byte 8. */
-    if (error->request_type == OFPT13_FLOW_MOD && error->data_size >= 16 &&
-        of_get64(error->data + 8) == CTL_COOKIE_TABLE_MISS)
+    if (quoted_cookie(conn, error, &cookie) && cookie == CTL_COOKIE_TABLE_MISS)
         ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_ERROR,
                          conn->features.dpid, 0,
                          "table-miss rule refused (type %u code %u): no packet will reach us",
@@ -575,6 +585,10 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
             delete_row(worker, slot); /* no filter by output port finds it in the switch */
         } else if (row->output != port) {
             continue;
+        } else if (conn->version == OF10) { /* one by one: 1.0 has no filter by cookie */
+            if (row->path_id != 0)
+                paths[n++] = row->path_id;
+            delete_row(worker, slot);
         } else {
             if (row->path_id != 0)
                 paths[n++] = row->path_id;
@@ -587,7 +601,7 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
     }
     if (n > 0)
         flush_paths(worker, paths, n);
-    if (!ctl_conn_room(conn, 128, &b))
+    if (conn->version == OF10 || !ctl_conn_room(conn, 128, &b))
         return;
     of_put_flow_mod(&b, conn->version, ctl_conn_xid(conn), &mod);
     ctl_conn_wrote(conn, &b);

@@ -19,6 +19,7 @@
 
 #include "connection.h"
 
+#define VERSIONS (1u << OF13 | 1u << OF10)
 #define PORTS_MAX 4096            /* of one switch, so that a peer cannot fill memory */
 #define LISTS_NS (60 * SB_SECOND) /* for all lists, so that one without an end ends */
 
@@ -40,19 +41,30 @@ ctl_handshake_start(struct ctl_conn *conn)
 
     if (!ctl_conn_room(conn, 64, &b))
         return;
-    of_put_hello(&b, OF13, ctl_conn_xid(conn), 1u << OF13);
+    of_put_hello(&b, OF13, ctl_conn_xid(conn), VERSIONS);
     ctl_conn_wrote(conn, &b);
 }
 
 /* ---- HELLO ------------------------------------------------------------------------ */
 
+/* The highest version that both speak: of the bitmaps, or the lower of the two headers' (section
+ * 6.3.1). 0: none. */
+static uint8_t
+common_version(const struct of_hello *hello, uint8_t version)
+{
+    uint32_t both = hello->bitmap & VERSIONS;
+
+    if (hello->bitmap == 0)
+        both = version >= OF13 ? 1u << OF13 : version == OF10 ? 1u << OF10 : 0;
+    return both & 1u << OF13 ? OF13 : both != 0 ? OF10 : 0;
+}
+
 void
 ctl_handshake_hello(struct ctl_conn *conn, const uint8_t *m)
 {
-    static const char text[] = "trivet speaks OpenFlow 1.3 (wire version 4)";
+    static const char text[] = "trivet speaks OpenFlow 1.3 and 1.0 (wire versions 4 and 1)";
     struct of_hello hello = {.bitmap = 0};
     struct of_where where;
-    uint8_t version = m[0];
     struct of_buffer b;
 
     if (conn->state != CTL_HELLO)
@@ -60,21 +72,61 @@ ctl_handshake_hello(struct ctl_conn *conn, const uint8_t *m)
     /* A bitmap that cannot be decoded counts as none: the header version then decides. */
     if (of_decode_hello(m, &hello, &where) != OF_OK)
         hello.bitmap = 0;
-    if (hello.bitmap != 0 ? (hello.bitmap & 1u << OF13) != 0 : version >= OF13) {
-        conn->version = OF13;
+    conn->version = common_version(&hello, m[0]);
+    if (conn->version != 0) {
         put(conn, OFPT13_FEATURES_REQUEST, ctl_conn_xid(conn));
         ctl_conn_state(conn, CTL_FEATURES);
         return;
     }
     if (ctl_conn_room(conn, 128, &b)) {
-        of_put_error(&b, OF13, of_get32(m + 4), OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE, text,
-                     sizeof(text) - 1);
+        of_put_error(&b, m[0] < OF13 ? m[0] : OF13, of_get32(m + 4), OFPET_HELLO_FAILED,
+                     OFPHFC_INCOMPATIBLE, text, sizeof(text) - 1);
         ctl_conn_wrote(conn, &b);
     }
     ctl_conn_close(conn, SB_severity_WARNING,
-                   "no common OpenFlow version: HELLO of version %u, bitmap 0x%x; we speak 1.3 "
-                   "(version 4)",
-                   version, hello.bitmap);
+                   "no common OpenFlow version: HELLO of version %u, bitmap 0x%x; we speak 1.3 and "
+                   "1.0 (versions 4 and 1)",
+                   m[0], hello.bitmap);
+}
+
+/* ---- ports ------------------------------------------------------------------------------ */
+
+static int
+add_ports(struct ctl_conn *conn, struct of_cursor *list)
+{
+    static struct sb_log_limit limit;
+    struct of_port port;
+    int error;
+
+    while ((error = of_next_port_v(conn->version, list, &port)) == 1) {
+        struct of_port *more;
+
+        if (conn->n_ports == PORTS_MAX) {
+            if (sb_log_allowed(&limit, 1, NULL))
+                sb_warning("switch %016lx: more than %d ports, the rest is not used",
+                           conn->features.dpid, PORTS_MAX);
+            return OF_OK;
+        }
+        more = realloc(conn->ports, (conn->n_ports + 1) * sizeof(*more));
+        if (more == NULL)
+            return OF_ENOSPACE;
+        conn->ports = more;
+        conn->ports[conn->n_ports++] = port;
+    }
+    return error;
+}
+
+/* OpenFlow 1.0 lists them in its FEATURES_REPLY. */
+static void
+take_ports10(struct ctl_conn *conn)
+{
+    struct of_cursor list = {.p = conn->features.ports, .left = conn->features.ports_size};
+    int error = add_ports(conn, &list);
+
+    conn->features.ports = NULL; /* it lies in the message */
+    if (error != OF_OK)
+        ctl_conn_close(conn, SB_severity_WARNING, "FEATURES_REPLY: bad port (%s)",
+                       of_strerror(error));
 }
 
 /* ---- FEATURES, DUPLICATE -------------------------------------------------------------- */
@@ -93,6 +145,8 @@ ctl_handshake_features(struct ctl_conn *conn, const uint8_t *m)
                        conn->features.auxiliary_id);
     else if (conn->features.dpid == 0)
         ctl_conn_close(conn, SB_severity_WARNING, "datapath id 0");
+    else if (conn->version == OF10)
+        take_ports10(conn);
 }
 
 static void
@@ -102,13 +156,18 @@ begin_setup(struct ctl_conn *conn)
 
     if (!ctl_conn_room(conn, 256, &b))
         return;
-    conn->setup_ports_xid = ctl_conn_xid(conn);
-    conn->setup_groups_xid = ctl_conn_xid(conn);
     conn->setup_flows_xid = ctl_conn_xid(conn);
     of_put_set_config(&b, conn->version, ctl_conn_xid(conn), 0, OFPCML_NO_BUFFER);
-    of_put_multipart_request(&b, conn->version, conn->setup_ports_xid, OFPMP_PORT_DESC, 0, NULL, 0);
-    of_put_multipart_request(&b, conn->version, conn->setup_groups_xid, OFPMP_GROUP_DESC, 0, NULL,
-                             0);
+    if (conn->version == OF10) { /* has no groups; its ports came with the features */
+        conn->multicast.refused = true;
+    } else {
+        conn->setup_ports_xid = ctl_conn_xid(conn);
+        conn->setup_groups_xid = ctl_conn_xid(conn);
+        of_put_multipart_request(&b, conn->version, conn->setup_ports_xid, OFPMP_PORT_DESC, 0, NULL,
+                                 0);
+        of_put_multipart_request(&b, conn->version, conn->setup_groups_xid, OFPMP_GROUP_DESC, 0,
+                                 NULL, 0);
+    }
     of_put_flow_stats_request(&b, conn->version, conn->setup_flows_xid, 0, 0);
     ctl_conn_wrote(conn, &b);
     ctl_reconcile_begin(conn);
@@ -184,27 +243,9 @@ answered(struct ctl_conn *conn, uint32_t *xid)
 static int
 take_ports(struct ctl_conn *conn, const struct of_multipart *part)
 {
-    static struct sb_log_limit limit;
     struct of_cursor body = {.p = part->body, .left = part->body_size};
-    struct of_port port;
-    int error;
 
-    while ((error = of_next_port(&body, &port)) == 1) {
-        struct of_port *more;
-
-        if (conn->n_ports == PORTS_MAX) {
-            if (sb_log_allowed(&limit, 1, NULL))
-                sb_warning("switch %016lx: more than %d ports, the rest is not used",
-                           conn->features.dpid, PORTS_MAX);
-            return OF_OK;
-        }
-        more = realloc(conn->ports, (conn->n_ports + 1) * sizeof(*more));
-        if (more == NULL)
-            return OF_ENOSPACE;
-        conn->ports = more;
-        conn->ports[conn->n_ports++] = port;
-    }
-    return error;
+    return add_ports(conn, &body);
 }
 
 static int
@@ -226,7 +267,7 @@ take_flows(struct ctl_conn *conn, const struct of_multipart *part)
     struct of_flow flow;
     int error;
 
-    while ((error = of_next_flow(&body, &flow)) == 1)
+    while ((error = of_next_flow_v(conn->version, &body, &flow)) == 1)
         ctl_reconcile_flow(conn, &flow);
     return error;
 }

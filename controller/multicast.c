@@ -177,7 +177,8 @@ ctl_multicast_found_rule(struct ctl_conn *conn, const struct of_flow *flow)
     for (unsigned i = 0; i < 2 && flow->priority == PRIORITY_GUARD; i++) {
         guard_match(i, &match);
         if (same_match(&match, &flow->match)) {
-            m->guards[i] = (uint8_t)ctl_flow_place(flow, CTL_COOKIE_MULTICAST, &to_controller);
+            m->guards[i] =
+                (uint8_t)ctl_flow_place(conn, flow, CTL_COOKIE_MULTICAST, &to_controller);
             return true;
         }
     }
@@ -185,7 +186,8 @@ ctl_multicast_found_rule(struct ctl_conn *conn, const struct of_flow *flow)
     if (flow->priority != PRIORITY_LINK || !same_match(&match, &flow->match) ||
         m->n_links == LINKS_MAX)
         return false;
-    set_link_rule(m, flow->match.in_port, ctl_flow_place(flow, CTL_COOKIE_MULTICAST, &to_group));
+    set_link_rule(m, flow->match.in_port,
+                  ctl_flow_place(conn, flow, CTL_COOKIE_MULTICAST, &to_group));
     return true;
 }
 

@@ -50,24 +50,25 @@ static const struct of_action to_controller = {
 /* ---- comparing ------------------------------------------------------------------------ */
 
 bool
-ctl_flow_does(const struct of_flow *flow, const struct of_action *only)
+ctl_flow_does(const struct ctl_conn *conn, const struct of_flow *flow, const struct of_action *only)
 {
     struct of_cursor actions = {.p = flow->actions, .left = flow->actions_size};
     struct of_action action;
 
-    return !flow->other_instructions && of_next_action(&actions, &action) == 1 &&
+    return !flow->other_instructions && of_next_action_v(conn->version, &actions, &action) == 1 &&
            action.type == only->type && action.port == only->port &&
            (only->port != OFPP_CONTROLLER || action.max_len == only->max_len) &&
-           action.group == only->group && of_next_action(&actions, &action) == 0;
+           action.group == only->group && of_next_action_v(conn->version, &actions, &action) == 0;
 }
 
 enum ctl_place
-ctl_flow_place(const struct of_flow *flow, uint64_t cookie, const struct of_action *only)
+ctl_flow_place(const struct ctl_conn *conn, const struct of_flow *flow, uint64_t cookie,
+               const struct of_action *only)
 {
     if (flow->cookie >> 48 != CTL_COOKIE_TAG)
         return CTL_PLACE_FOREIGN;
     return flow->cookie == cookie && flow->idle_s == 0 && flow->hard_s == 0 && flow->flags == 0 &&
-                   ctl_flow_does(flow, only)
+                   ctl_flow_does(conn, flow, only)
                ? CTL_PLACE_OURS
                : CTL_PLACE_CHANGED;
 }
@@ -83,7 +84,7 @@ is_basic(struct ctl_conn *conn, const struct of_flow *flow)
             flow->match.fields != (basic->eth_type != 0 ? OF_M_ETH_TYPE : 0) ||
             (basic->eth_type != 0 && flow->match.eth_type != basic->eth_type))
             continue;
-        conn->basic[i] = (uint8_t)ctl_flow_place(flow, basic->cookie, &to_controller);
+        conn->basic[i] = (uint8_t)ctl_flow_place(conn, flow, basic->cookie, &to_controller);
         return true;
     }
     return false;
@@ -190,7 +191,7 @@ foreign_flow(struct ctl_conn *conn, const struct of_flow *flow)
     struct ctl_read_back *back = found(conn);
     struct of_action action;
 
-    while (of_next_action(&actions, &action) == 1)
+    while (of_next_action_v(conn->version, &actions, &action) == 1)
         if (action.type == OF_A_GROUP && action.group >> 16 == CTL_GROUP_TAG)
             note_group(back->foreign, &back->n_foreign, action.group);
     if (sb_remove(conn->worker->flow,
@@ -209,14 +210,15 @@ compare(struct ctl_conn *conn, int64_t slot, const struct of_flow *flow)
         .type = row.group != 0 ? OF_A_GROUP : OF_A_OUTPUT, .port = row.output, .group = row.group};
 
     if (row.cookie != flow->cookie || row.idle_s != flow->idle_s || row.hard_s != flow->hard_s ||
-        flow->flags != OFPFF_SEND_FLOW_REM) {
+        (conn->version != OF10 &&
+         flow->flags != OFPFF_SEND_FLOW_REM)) { /* 1.0 does not list them */
         back->replaced += ctl_flow_send_again(conn, slot, OFPFC_ADD);
-    } else if (!ctl_flow_does(flow, &only) && row.group != 0 && !conn->multicast.has_group) {
+    } else if (!ctl_flow_does(conn, flow, &only) && row.group != 0 && !conn->multicast.has_group) {
         /* the group, which it should point to, went with all that did; the next packet decides */
         sb_remove(table, slot);
         delete_strict(conn, flow);
         back->stale++;
-    } else if (!ctl_flow_does(flow, &only)) {
+    } else if (!ctl_flow_does(conn, flow, &only)) {
         back->mended += ctl_flow_send_again(conn, slot, OFPFC_MODIFY_STRICT);
     } else {
         row.state = SB_flow_state_INSTALLED;

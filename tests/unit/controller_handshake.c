@@ -96,10 +96,10 @@ versions(void **state)
          {4, 0, 0, 16, 0, 0, 0, 1, 0, 9, 0, 8, 0, 0, 0, 2},
          16,
          true},
-        {"1.0", {1, 0, 0, 8, 0, 0, 0, 9}, 8, false},
+        {"1.1", {2, 0, 0, 8, 0, 0, 0, 9}, 8, false},
         {"1.2", {3, 0, 0, 8, 0, 0, 0, 9}, 8, false},
-        {"1.4 header, bitmap without 1.3",
-         {5, 0, 0, 16, 0, 0, 0, 9, 0, 1, 0, 8, 0, 0, 0, 0x22},
+        {"1.4 header, bitmap of it alone",
+         {5, 0, 0, 16, 0, 0, 0, 9, 0, 1, 0, 8, 0, 0, 0, 0x20},
          16,
          false},
     };
@@ -127,6 +127,29 @@ versions(void **state)
         assert_non_null(memmem(sw->error + 12, sw->error_size - 12, "1.3", 3));
     }
     WAIT(net, fake_logged(net, "no common OpenFlow version"));
+}
+
+/* This switch says 1.0 in its HELLO and goes on in 1.3: so it is seen which version was agreed. */
+static void
+version_1_0(void **state)
+{
+    static const uint8_t hellos[][16] = {{1, 0, 0, 8, 0, 0, 0, 1},
+                                         {1, 0, 0, 16, 0, 0, 0, 1, 0, 1, 0, 8, 0, 0, 0, 2},
+                                         {5, 0, 0, 16, 0, 0, 0, 1, 0, 1, 0, 8, 0, 0, 0, 0x22}};
+    struct fake_net *net = *state;
+    struct fake_switch *sw = fake_switch_new(net, 1, 1);
+
+    for (size_t i = 0; i < 3; i++) {
+        size_t before = net->log_size;
+
+        sw->fd = fake_open(net);
+        sw->rx_size = sw->error_size = 0;
+        fake_send(sw, hellos[i], hellos[i][3]);
+        WAIT(net, sw->fd < 0);
+        WAIT(net, strstr(net->log + before, "after version 1 was agreed") != NULL);
+        assert_int_equal(of_get16(sw->error + 8), 1 /* OFPET_BAD_REQUEST */);
+        assert_int_equal(sw->error[0], OF10);
+    }
 }
 
 static void
@@ -255,6 +278,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         TEST(sets_up),
         TEST(versions),
+        TEST(version_1_0),
         TEST(goes_on_without_answers),
         TEST(multipart_in_parts),
         TEST(echo_returns_its_payload),
