@@ -9,6 +9,9 @@
  *   the guard  At the next heartbeat a full house is emptied: all are disconnected, and a heartbeat
  *              later the socket is bound anew, so that whoever was kept out may come. Subscribers
  *              lose nothing by that: they read the segment meanwhile.
+ * Who may write to the directory could put a socket of his own in this one's place. So the segment
+ * says which one is the owner's, subscribers connect to no other, and the guard takes the place
+ * back.
  * Main thread, but for accept4().
  */
 #include "publisher.h"
@@ -97,6 +100,14 @@ crowded(void)
     return (rlim_t)fd > file_limit() / 2;
 }
 
+uint64_t
+sb_socket_inode(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+}
+
 /* ---- the socket -------------------------------------------------------------------- */
 
 /* Whoever may read the segment may also subscribe, nobody else: to connect takes write permission.
@@ -113,6 +124,7 @@ bind_socket(struct sb_publisher *publisher, char *message)
     if (chmod(publisher->path, 0660) < 0)
         return sb_fail(message, SB_ESYS, "cannot open %s to its group: %s", publisher->path,
                        strerror(errno));
+    sb_store_release(publisher->inode, sb_socket_inode(publisher->path));
     return SB_OK;
 }
 
@@ -144,7 +156,8 @@ sb_publisher_guard(struct sb_publisher *publisher)
     if (!publisher->bound) {
         if (!crowded())
             bind_socket(publisher, NULL); /* else the next heartbeat tries again */
-    } else if (crowded() || access(publisher->path, F_OK) < 0) {
+    } else if (crowded() || sb_socket_inode(publisher->path) != sb_load(publisher->inode)) {
+        sb_store_release(publisher->inode, 0);
         zsock_unbind(publisher->socket, "ipc://%s", publisher->path);
         publisher->bound = false;
     }

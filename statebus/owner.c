@@ -267,6 +267,7 @@ open_publisher(struct sb_owner *owner, const struct sb_owner_config *config, cha
     owner->waker.full_fence =
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0;
     publisher->incarnation = owner->incarnation;
+    publisher->inode = &owner->map.header->socket;
     for (unsigned i = 0; i < owner->map.n_tables; i++) {
         struct sb_published *table = &publisher->tables[i];
         const struct sb_dir *dir = &owner->map.dir[i];
@@ -337,6 +338,7 @@ sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char 
     sb_holder_line(owner->map.header->holder);
     sb_store(&owner->map.header->pid, (uint32_t)getpid());
     sb_store(&owner->map.header->phase, SB_INIT);
+    sb_store(&owner->map.header->socket, 0);
     sb_store(&owner->map.header->heartbeat, sb_mono());
     sb_store_release(&owner->map.header->incarnation, owner->incarnation);
     if (!sb_map_current(&owner->map, config->instance, config->name))

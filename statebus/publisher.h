@@ -65,6 +65,7 @@ struct sb_publisher {
     char instance[40];      /* says whose the socket is */
     char path[SB_PATH_MAX]; /* of the socket */
     bool bound;             /* subscribers may connect */
+    uint64_t *inode;        /* of the socket, for subscribers; into the segment's header */
     uint64_t incarnation;
     uint64_t drained_ns;   /* CLOCK_MONOTONIC of the last drain */
     uint64_t heartbeat_ns; /* and of the last heartbeat */
@@ -73,10 +74,15 @@ struct sb_publisher {
 };
 
 /* listener.c */
+/* Inode of the socket at a path; 0: there is none. While a socket is bound, no other one of its
+ * file system has its inode. (The device is not asked for: containers that share the directory may
+ * see another one.) */
+uint64_t sb_socket_inode(const char *path);
 int sb_publisher_open(struct sb_publisher *publisher, const char *instance, const char *path,
                       int hwm, char *message);
 /* Once a heartbeat: subscribers, of whom ZeroMQ takes any number, must not use up the descriptors,
- * and others may have removed the socket. Disconnects all and binds anew a heartbeat later. */
+ * and others may have removed the socket, or put one of theirs in its place. Disconnects all and
+ * binds anew a heartbeat later. */
 void sb_publisher_guard(struct sb_publisher *publisher);
 void sb_publisher_close(struct sb_publisher *publisher);
 /* publisher.c */

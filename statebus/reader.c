@@ -391,6 +391,12 @@ sb_reader_incarnation(const struct sb_reader *reader)
 }
 
 uint64_t
+sb_reader_socket(const struct sb_reader *reader)
+{
+    return sb_load_acquire(&reader->map.header->socket);
+}
+
+uint64_t
 sb_reader_seq(const struct sb_reader *reader, enum sb_table_id id)
 {
     int index = sb_map_find(&reader->map, id);

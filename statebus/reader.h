@@ -9,6 +9,8 @@
 
 /* The segment's incarnation now (not the one at open). */
 uint64_t sb_reader_incarnation(const struct sb_reader *reader);
+/* Inode of the owner's socket; 0: it has none now. */
+uint64_t sb_reader_socket(const struct sb_reader *reader);
 /* Sequence of the last delta given out: the table, read after this call, contains it. */
 uint64_t sb_reader_seq(const struct sb_reader *reader, enum sb_table_id id);
 /* Slots over all shards: what sb_read()'s cursor of a hash table counts. */

@@ -47,6 +47,7 @@ struct sb_header {
     uint32_t pad;
     char owner[SB_OWNER_MAX];
     char holder[SB_HOLDER_MAX]; /* live: who writes it, for people: sb_holder_line() */
+    uint64_t socket;            /* live: inode of the owner's PUB socket; 0: it has none now */
 };
 _Static_assert(sizeof(struct sb_header) <= SB_DIR_OFFSET, "the header ends before the directory");
 

@@ -45,6 +45,7 @@ struct follow {
 
 struct source {
     char owner[SB_OWNER_MAX];
+    char path[SB_PATH_MAX];   /* of its socket; "" if it does not fit */
     zsock_t *socket;          /* owned; NULL while the owner is dead */
     struct sb_reader *reader; /* owned; NULL: no segment that we can read */
     uint64_t incarnation;
@@ -408,12 +409,16 @@ take_delta(struct sb_subscriber *subscriber, struct source *source, enum sb_tabl
         if (!aligned)
             row = memcpy(copy, row, header->record_size - 8);
         memcpy(&prefix, record, 8);
-        if (ring)
+        if ((!ring && prefix >> 48 > SB_REMOVE) || !sb_row_valid(id, row)) {
+            subscriber->stats.refused++; /* no owner sends such: the table knows better */
+            table->stale = true;
+        } else if (ring) {
             apply_ring(subscriber, source, id, prefix, row);
-        else if (prefix >> 48 == SB_REMOVE)
+        } else if (prefix >> 48 == SB_REMOVE) {
             remove_row(subscriber, source, id, prefix & SB_PREFIX_LOW, row);
-        else
+        } else {
             put_row(subscriber, source, id, prefix & SB_PREFIX_LOW, row);
+        }
     }
     if (!table->stale)
         table->applied = last;
@@ -518,12 +523,42 @@ receive(struct sb_subscriber *subscriber, struct source *source)
     return n > 0;
 }
 
+static void
+disconnect_source(struct sb_subscriber *subscriber, struct source *source)
+{
+    if (!source->socket)
+        return;
+    epoll_ctl(subscriber->epoll, EPOLL_CTL_DEL, (int)zsock_fd(source->socket), NULL);
+    zsock_destroy(&source->socket);
+}
+
+/* Is the socket at the owner's path the owner's own? Who has the services' rights could bind
+ * another one there, and what it says is not to be heard. (Nor what an owner says that we cannot
+ * read.) */
+static bool
+is_genuine(struct sb_subscriber *subscriber, struct source *source)
+{
+    uint64_t inode = sb_socket_inode(source->path);
+
+    if (source->reader && inode != sb_reader_socket(source->reader))
+        open_source(subscriber, source); /* it may have another segment now */
+    return source->reader && inode != 0 && inode == sb_reader_socket(source->reader);
+}
+
 /* True if there may be more. */
 static bool
 drain(struct sb_subscriber *subscriber, struct source *source)
 {
     int taken = 0;
 
+    if (source->socket && zsock_events(source->socket) & ZMQ_POLLIN &&
+        !is_genuine(subscriber, source)) {
+        /* with all that has come; the next scan tries again */
+        disconnect_source(subscriber, source);
+        for (int id = 0; id < SB_T_COUNT; id++)
+            source->tables[id].stale = source->tables[id].present;
+        return false;
+    }
     /* ZMQ_FD is edge-triggered: only ZMQ_EVENTS tells that nothing is left, and clears it. */
     while (source->socket && zsock_events(source->socket) & ZMQ_POLLIN) {
         while (taken < TURN_MAX && receive(subscriber, source))
@@ -539,11 +574,8 @@ drain(struct sb_subscriber *subscriber, struct source *source)
 static void
 connect_source(struct sb_subscriber *subscriber, struct source *source)
 {
-    char path[SB_PATH_MAX];
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (sb_runtime_path(subscriber->instance, source->owner, SB_SOCKET_SUFFIX, path, NULL) < 0)
-        return;
     source->socket = zsock_new(ZMQ_SUB);
     if (!source->socket)
         return;
@@ -559,18 +591,9 @@ connect_source(struct sb_subscriber *subscriber, struct source *source)
     }
     zmq_setsockopt(zsock_resolve(source->socket), ZMQ_SUBSCRIBE, SB_TOPIC_HEARTBEAT,
                    sizeof SB_TOPIC_HEARTBEAT);
-    if (zsock_connect(source->socket, "ipc://%s", path) < 0 ||
+    if (zsock_connect(source->socket, "ipc://%s", source->path) < 0 ||
         epoll_ctl(subscriber->epoll, EPOLL_CTL_ADD, (int)zsock_fd(source->socket), &event) < 0)
         zsock_destroy(&source->socket);
-}
-
-static void
-disconnect_source(struct sb_subscriber *subscriber, struct source *source)
-{
-    if (!source->socket)
-        return;
-    epoll_ctl(subscriber->epoll, EPOLL_CTL_DEL, (int)zsock_fd(source->socket), NULL);
-    zsock_destroy(&source->socket);
 }
 
 static struct source *
@@ -581,6 +604,8 @@ add_source(struct sb_subscriber *subscriber, const char *owner)
     if (!source)
         return NULL;
     snprintf(source->owner, sizeof source->owner, "%s", owner);
+    if (sb_runtime_path(subscriber->instance, owner, SB_SOCKET_SUFFIX, source->path, NULL) < 0)
+        source->path[0] = 0;
     source->from_now = subscriber->scanned_ns == 0;
     source->next = subscriber->sources;
     subscriber->sources = source;
@@ -628,8 +653,6 @@ look_at(void *arg, const char *owner)
         return 0; /* out of memory: the next scan tries again */
     was_alive = source->alive;
     source->alive = sb_map_held(subscriber->instance, owner) != 0;
-    if (source->alive && !source->socket)
-        connect_source(subscriber, source);
     if (!source->alive && was_alive) {
         /* What it wrote last may never have been sent. */
         disconnect_source(subscriber, source);
@@ -639,6 +662,8 @@ look_at(void *arg, const char *owner)
             account_all(subscriber, source);
     }
     open_source(subscriber, source);
+    if (source->alive && !source->socket && is_genuine(subscriber, source))
+        connect_source(subscriber, source);
     if (source->reader && source->alive && source->deaf++ >= DEAF_MAX)
         do_without_messages(subscriber, source);
     return 0;

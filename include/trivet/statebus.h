@@ -388,7 +388,7 @@ struct sb_subscriber_stats {
                            that the owners gave out since their segments were first opened */
     uint64_t rereads;   /* tables read again from shared memory */
     uint64_t ring_lost; /* ring records lost for good (lapped) */
-    uint64_t refused;   /* messages or segments of a foreign layout */
+    uint64_t refused;   /* messages and segments of a foreign layout, rows that no owner writes */
     uint32_t owners;    /* connected now */
 };
 

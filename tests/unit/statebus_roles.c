@@ -7,6 +7,7 @@
 #include "reader.h"
 #include "record.h"
 #include <czmq.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -418,15 +419,22 @@ wire_role(const char *name)
     char path[SB_PATH_MAX], real[SB_PATH_MAX], line[128];
     uint64_t percent = 0, seed = 0, dropped = 0;
     zsock_t *from = zsock_new(ZMQ_SUB), *to = zsock_new(ZMQ_PUB);
+    struct sb_header *header;
+    size_t size;
 
     if (sb_runtime_path(fixture_instance(), name, ".pub", path, NULL) < 0 ||
-        sb_runtime_path(fixture_instance(), name, ".real", real, NULL) < 0 ||
-        rename(path, real) < 0)
+        sb_runtime_path(fixture_instance(), name, ".real", real, NULL) < 0)
         return 1;
+    header = fixture_map(name, &size);
     zsock_set_rcvhwm(from, 0);
     zsock_set_sndhwm(to, 0);
     zsock_set_subscribe(from, "");
-    if (zsock_connect(from, "ipc://%s", real) < 0 || zsock_bind(to, "ipc://%s", path) < 0)
+    /* takes the owner's place, and says in the segment that it is its own */
+    if (zsock_bind(to, "ipc://%s", real) < 0 ||
+        renameat2(AT_FDCWD, real, AT_FDCWD, path, RENAME_EXCHANGE) < 0)
+        return 1;
+    sb_store_release(&header->socket, sb_socket_inode(path));
+    if (zsock_connect(from, "ipc://%s", real) < 0)
         return 1;
     pass_on(from, to, 0, &seed); /* a heartbeat: from here on the owner sends us everything */
     printf("ready\n");
