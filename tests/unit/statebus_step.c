@@ -8,17 +8,20 @@
  * memory. So wherever an instruction changed it, the parent checks what a reader sees, and lets
  * another owner adopt a copy and write on. That the copy is as good as a kill is shown by the
  * second test, which kills for real (SIGKILL, locks released by the kernel, the segment opened by
- * name) after a random number of instructions of a random operation, many times over.
+ * name) after a random number of instructions of a random operation, many times over. Between them
+ * a third one watches the order: no change is told to the main thread before it is made.
  *
  * Every row follows from its key and its version, so that one byte of another version shows.
  */
 #include "statebus_fixture.h"
+#include "reader.h"
 #include "table.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -470,6 +473,109 @@ every_instruction_leaves_it_whole(void **state)
     munmap(progress, sizeof *progress);
 }
 
+/* ---- told only when it is so ----------------------------------------------------------------- */
+
+/* A subscriber that has the number of a change, and reads the table because of it, must find the
+ * change made: else it takes the old row for the new state, and nothing tells it better afterwards.
+ * So when a change comes into sight of the main thread, which gives it its number, it stands in the
+ * segment. The change rings are private memory of the owner. They are made before the fork, so that
+ * the child's are where ours are, and are read out of the child. */
+
+static void
+peek(pid_t pid, void *ret, const void *address, size_t size)
+{
+    struct iovec local = {ret, size}, remote = {(void *)(uintptr_t)address, size};
+
+    assert_int_equal(process_vm_readv(pid, &local, 1, &remote, 1, 0), size);
+}
+
+/* The changes that came into sight since `seen`: each one's row is as it says. */
+static uint64_t
+check_told(pid_t pid, const struct sb_table *table, uint64_t seen, struct sb_reader *reader)
+{
+    struct sb_changes ring;
+    uint64_t record[256], told[256];
+
+    peek(pid, &ring, table->changes, sizeof ring);
+    assert_true(ring.tail - seen <= 1); /* they come one by one */
+    for (; seen < ring.tail; seen++) {
+        const void *row = &record[1];
+
+        assert_true(ring.record_size <= sizeof record);
+        peek(pid, record, ring.records + (seen & ring.mask) * ring.record_size, ring.record_size);
+        if (table->id == SB_T_event) {
+            uint64_t position = record[0] & SB_CLOCK_MASK, lost = 0;
+
+            assert_int_equal(sb_reader_next(reader, SB_T_event, 0, &position, told, &lost), 1);
+            assert_int_equal(lost, 0);
+            assert_memory_equal(told, row, table->info->row_size);
+        } else if (record[0] >> 48 == SB_REMOVE) {
+            assert_int_equal(sb_lookup(reader, table->id, row, told), 0);
+        } else {
+            assert_int_equal(record[0] >> 48, SB_PUT);
+            assert_int_equal(sb_lookup(reader, table->id, row, told), 1);
+            assert_memory_equal(told, row, table->info->row_size);
+        }
+    }
+    return ring.tail;
+}
+
+static void
+a_change_is_told_when_it_is_made(void **state)
+{
+    struct progress *progress = shared_progress();
+    struct sb_owner *owner = open_owner(); /* the child goes on with it: no ZeroMQ, no threads */
+    struct sb_table *tables[] = {sb_owner_table(owner, SB_T_mac, 0),
+                                 sb_owner_table(owner, SB_T_event, 0)};
+    struct sb_waker waker = {.fd = -1};
+    struct sb_reader *reader = fixture_reader("step");
+    uint64_t seen[2] = {0}, tails[2];
+    struct step step;
+    int status;
+    pid_t pid;
+
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip();
+#endif
+    for (int i = 0; i < 2; i++)
+        assert_non_null(tables[i]->changes =
+                            sb_changes_new(4096, tables[i]->info->row_size, &waker));
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        raise(SIGSTOP);
+        for (uint64_t k = 1; script(k, &step); k++) {
+            run(owner, &step, k);
+            progress->done = k;
+        }
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    if (ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)(uintptr_t)PTRACE_O_EXITKILL) < 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        skip();
+    }
+    while (step_child(pid)) {
+        if (progress->done == KEYS * 7)
+            continue; /* it ends, and its memory with it */
+        for (int i = 0; i < 2; i++) {
+            peek(pid, &tails[i], &tables[i]->changes->tail, sizeof tails[i]);
+            if (tails[i] != seen[i])
+                seen[i] = check_told(pid, tables[i], seen[i], reader);
+        }
+    }
+    /* puts, updates, removals, and evictions, which are removals, too */
+    assert_true(seen[0] > KEYS * 5);
+    assert_int_equal(seen[1], KEYS);
+    print_message("%llu changes\n", (unsigned long long)(seen[0] + seen[1]));
+    sb_reader_close(&reader);
+    sb_owner_close(&owner);
+    munmap(progress, sizeof *progress);
+}
+
 /* ---- killed for real ----------------------------------------------------------------------- */
 
 /* One life: starts at operation `first`, takes `instructions` of them and is killed. */
@@ -555,6 +661,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_instruction_leaves_it_whole, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_change_is_told_when_it_is_made, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(killed_writers_are_followed_by_others, fixture_setup,
                                         fixture_teardown),
