@@ -44,6 +44,7 @@ static const struct subcommand {
 static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "print one JSON object a line", 1},
     {"wide", OPTION_WIDE, NULL, 0, "dump, watch: all columns, however long the lines", 1},
+    {"verbose", 'v', NULL, 0, "doctor: each check, not only what is wrong", 1},
     {"owner", OPTION_OWNER, "NAME", 0, "look at this owner only", 1},
     {"for", OPTION_FOR, "SECONDS", 0, "watch: end after so long", 1},
     {0},
@@ -61,6 +62,9 @@ parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'j':
         tool->json = true;
+        return 0;
+    case 'v':
+        tool->verbose = true;
         return 0;
     case OPTION_WIDE:
         tool->wide = true;

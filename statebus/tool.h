@@ -21,6 +21,7 @@ struct tool {
     struct sb_config *config; /* owned by main() */
     bool json;                /* one object a line */
     bool wide;                /* text: all columns, in lines of any length */
+    bool verbose;             /* doctor: also what is well, one by one */
     const char *owner;        /* --owner: only this one, or NULL */
     double for_s;             /* --for: seconds, 0 without end */
     char **arguments;         /* after the subcommand */
@@ -64,6 +65,7 @@ void bytes_text(uint64_t bytes, char ret[CELL_MAX]);
 struct text_column {
     const struct sb_column *column;
     char heading[24]; /* its name, or a shorter one */
+    bool first;       /* what the table is for: has its room before the others, and may be cut */
 };
 unsigned text_columns(enum sb_table_id id, bool wide, struct text_column *ret);
 /* Columns a line may have: the terminal's, or 80. */
@@ -72,6 +74,8 @@ size_t text_width(void);
 struct grid; /* cells in columns as wide as their content */
 struct grid *grid_new(unsigned n_columns);
 void grid_free(struct grid **grid);
+/* This column has its room before the others, and is cut where there is too little. */
+void grid_first(struct grid *grid, unsigned column);
 /* The next cell, row by row; the first row is the heading. False: out of memory. */
 bool grid_add(struct grid *grid, const char *text, bool right);
 /* Prints it; a column that is blank in all rows is left out. limit: columns of a line, 0 for any;

@@ -4,6 +4,7 @@
  *
  * Each finding is one line, "ok|warn|fail what: why; what to do". Fail: something of trivet does
  * not work now. Warn: it works, but less well than it should, or will not survive what it should.
+ * An owner with whom all is well has one line, unless --verbose or --json asks for each check.
  *
  * Neighbours: tool.h, tool_bridges.c (Open vSwitch), trivet/statebus.h. Threads: main; ZeroMQ has
  * its own.
@@ -40,6 +41,8 @@ finding(struct doctor *doctor, enum finding_level level, const char *what, const
             *p = '?';
     }
     doctor->count[level]++;
+    if (level == FINDING_OK && doctor->brief)
+        return;
     if (doctor->tool->json) {
         json_t *object = json_pack("{s:s,s:s,s:s,s:s}", "level", names[level], "what", what, "why",
                                    why, "do", action);
@@ -124,11 +127,11 @@ check_counters(struct doctor *doctor, const char *owner, const struct sb_reader 
         finding(doctor, FINDING_OK, owner, "", "nothing refused, evicted or unpublished");
 }
 
-/* Reads every row there is: readers pass over what no owner writes. */
-static void
+/* Reads every row there is: readers pass over what no owner writes. Returns how many there are. */
+static uint64_t
 check_rows(struct doctor *doctor, const char *owner, struct sb_reader *reader)
 {
-    uint64_t words[256]; /* one row; larger than any of tables.def */
+    uint64_t words[256], rows = 0; /* words: one row; larger than any of tables.def */
     struct sb_segment_info info;
 
     for (int i = 0; i < SB_T_COUNT; i++) {
@@ -136,7 +139,7 @@ check_rows(struct doctor *doctor, const char *owner, struct sb_reader *reader)
         int got;
 
         while ((got = sb_read(reader, (enum sb_table_id)i, &cursor, words)) == 1 || got == SB_EBUSY)
-            continue;
+            rows += got == 1;
     }
     if (sb_reader_info(reader, &info) < 0 || info.damaged == 0)
         finding(doctor, FINDING_OK, owner, "", "no damaged rows");
@@ -144,6 +147,7 @@ check_rows(struct doctor *doctor, const char *owner, struct sb_reader *reader)
         finding(doctor, FINDING_FAIL, owner, "restart it: it drops them and learns anew",
                 "%" PRIu64 " rows are as no owner writes them: its memory was damaged",
                 info.damaged);
+    return rows;
 }
 
 static void
@@ -154,11 +158,11 @@ ignore_change(void *arg, const struct sb_change *change)
 }
 
 /* Do the owner's messages arrive? A subscriber is in sync only when a heartbeat has told it how far
- * the owner's tables are. */
-static void
+ * the owner's tables are. Returns after how many milliseconds it was. */
+static uint64_t
 check_subscription(struct doctor *doctor, const char *owner, const struct sb_reader *reader)
 {
-    uint64_t begin = sb_mono(), tables = 0;
+    uint64_t begin = sb_mono(), tables = 0, ms;
     struct sb_subscriber *subscriber = NULL;
     struct sb_subscriber_stats stats = {0};
     char message[SB_MESSAGE_MAX];
@@ -171,7 +175,7 @@ check_subscription(struct doctor *doctor, const char *owner, const struct sb_rea
     if (sb_subscribe(&subscriber, doctor->tool->common.instance, owner, tables, ignore_change, NULL,
                      message) < 0) {
         finding(doctor, FINDING_FAIL, owner, "restart it", "cannot subscribe: %s", message);
-        return;
+        return 0;
     }
     while (!synced && sb_mono() - begin < BEAT_WAIT) {
         struct pollfd fd = {.fd = sb_subscriber_fd(subscriber), .events = POLLIN};
@@ -182,14 +186,15 @@ check_subscription(struct doctor *doctor, const char *owner, const struct sb_rea
         if (!synced)
             poll(&fd, 1, wait_ms >= 0 && wait_ms < 50 ? wait_ms : 50);
     }
+    ms = (sb_mono() - begin) / SB_MS;
     if (synced)
-        finding(doctor, FINDING_OK, owner, "", "a subscriber was in sync after %" PRIu64 " ms",
-                (sb_mono() - begin) / SB_MS);
+        finding(doctor, FINDING_OK, owner, "", "a subscriber was in sync after %" PRIu64 " ms", ms);
     else
         finding(doctor, FINDING_FAIL, owner, "restart it",
                 "a subscriber got no heartbeat within 1 s (%" PRIu64 " messages refused)",
                 stats.refused);
     sb_subscriber_close(&subscriber);
+    return ms;
 }
 
 /* Does the supervisor say that this service should run? */
@@ -266,7 +271,9 @@ check_owner(struct doctor *doctor, const char *owner)
 {
     char message[SB_MESSAGE_MAX] = "", age[CELL_MAX];
     struct sb_reader *reader = NULL;
+    unsigned problems = doctor->count[FINDING_WARN] + doctor->count[FINDING_FAIL];
     struct sb_segment_info info;
+    uint64_t rows, ms = 0;
     int error = sb_reader_open(&reader, doctor->tool->common.instance, owner, message);
 
     if (error >= 0)
@@ -309,12 +316,16 @@ check_owner(struct doctor *doctor, const char *owner)
                 sb_phase_text(info.phase));
     check_segment_mode(doctor, owner);
     check_counters(doctor, owner, reader);
-    check_rows(doctor, owner, reader);
+    rows = check_rows(doctor, owner, reader);
     if (!strncmp(owner, "agent.", strlen("agent.")))
         check_interfaces(doctor, owner, info.pid);
     check_switches(doctor, reader);
     if (info.liveness != SB_STALLED)
-        check_subscription(doctor, owner, reader);
+        ms = check_subscription(doctor, owner, reader);
+    if (doctor->brief && doctor->count[FINDING_WARN] + doctor->count[FINDING_FAIL] == problems)
+        printf("ok   %s: running, %" PRIu64 " rows, heartbeat %" PRIu64
+               " ms ago, in sync after %" PRIu64 " ms\n",
+               owner, rows, info.heartbeat_age_ns / SB_MS, ms);
     sb_reader_close(&reader);
 }
 
@@ -328,8 +339,10 @@ tool_doctor(const struct tool *tool)
         return EXIT_FAILED;
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     check_directory(&doctor);
+    doctor.brief = !tool->verbose && !tool->json;
     for (unsigned i = 0; i < owners.n; i++)
         check_owner(&doctor, owners.names[i]);
+    doctor.brief = false;
     doctor_bridges(&doctor);
     if (!tool->json)
         printf("%u ok, %u warnings, %u failed\n", doctor.count[FINDING_OK],

@@ -12,6 +12,7 @@ enum finding_level { FINDING_OK, FINDING_WARN, FINDING_FAIL };
 struct doctor {
     const struct tool *tool; /* borrowed */
     unsigned count[3];       /* findings by level */
+    bool brief;              /* what is well is counted only: the owner's one line sums it up */
 };
 
 /* ---- tool_doctor.c ---- */

@@ -162,8 +162,11 @@ print_text(const struct rows *rows, bool wide)
 
     if (ok && rows->owners_differ)
         ok = grid_add(grid, "owner", false);
-    for (unsigned i = 0; ok && i < n; i++)
+    for (unsigned i = 0; ok && i < n; i++) {
         ok = grid_add(grid, columns[i].heading, columns[i].column->format == SB_DEC);
+        if (columns[i].first)
+            grid_first(grid, i + rows->owners_differ);
+    }
     if (ok && rows->some_restored)
         ok = grid_add(grid, "restored", false);
     for (size_t row = 0; ok && row < rows->n; row++) {

@@ -16,6 +16,8 @@
 #include <trivet/clock.h>
 
 #define TEXT_CUT 40 /* longer texts may be cut: no address is as long */
+#define FIRST_SHARE                                                                                \
+    60 /* percent of the line that the most important column gets if it needs them */
 
 /* ---- cells ---- */
 
@@ -194,13 +196,14 @@ column_by_name(const struct sb_table_info *info, const char *name, size_t len)
 unsigned
 text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
 {
-    /* Wide tables: "column" or "column=heading", what people look for first in front. What does not
-     * fit into the line is left out from the end; --wide shows all there is. */
+    /* "column" or "column=heading", what people look for first in front: what does not fit into the
+     * line is left out from the end; --wide shows all there is. One marked "!" is what the table is
+     * for, and has its room before the others, wherever it stands. */
     static const char *const chosen[SB_T_COUNT] = {
         [SB_T_switch] = "dpid name state address n_ports=ports packet_ins dropped rr_counter=rr "
                         "connected_ns=connected",
         [SB_T_port] = "dpid port name type up mac speed_kbps=kbit/s changed_ns=changed",
-        [SB_T_link] = "dpid_a port_a dpid_b port_b state tree latency_ns=latency flaps "
+        [SB_T_link] = "dpid_a port_a dpid_b port_b state! tree latency_ns=latency flaps "
                       "changed_ns=changed",
         [SB_T_host] = "mac ip dpid port vlan ip6 moves last_ns=last",
         [SB_T_flow] = "dpid in_port=in eth_src eth_dst ip_src ip_dst ip_proto=proto l4_src l4_dst "
@@ -213,11 +216,12 @@ text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
                        "last_ns=last",
         [SB_T_latency] = "peer path_id=path family=ip window_s=win sent lost rtt_min_ns=min "
                          "rtt_p50_ns=p50 rtt_p99_ns=p99 rtt_max_ns=max method late start_ns=start",
-        [SB_T_sample] = "t1=sent peer_id path_id=path seq state rtt_ns=rtt method family=ip",
+        [SB_T_sample] = "t1=sent peer_id path_id=path seq state rtt_ns=rtt! method family=ip",
         [SB_T_observed] = "ip_a port_a ip_b port_b ip_proto=proto packets_ab=a>b packets_ba=b>a "
                           "verdict tcp_state=tcp fct_ns=fct points eth_type vlan vni",
         [SB_T_service] = "service pid state restarts started_ns=started",
-        [SB_T_verdict] = "check subject result good bad reason last_ns=last",
+        [SB_T_verdict] = "check subject result! good bad reason last_ns=last",
+        [SB_T_event] = "t severity text! kind dpid port",
     };
     const struct sb_table_info *info = sb_table_info(id);
     const char *names = wide ? NULL : chosen[id];
@@ -225,15 +229,18 @@ text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
 
     for (unsigned i = 0; !names && i < info->n_columns && n < SB_COLUMNS_MAX; i++) {
         ret[n].column = &info->columns[i];
+        ret[n].first = false;
         snprintf(ret[n].heading, sizeof ret[n].heading, "%s", info->columns[i].name);
         n++;
     }
     for (; names && *names && n < SB_COLUMNS_MAX; names += strspn(names, " ")) {
-        size_t len = strcspn(names, " "), name = strcspn(names, " =");
-        size_t from = name < len ? name + 1 : 0;
+        size_t len = strcspn(names, " "), name = strcspn(names, " =!");
+        size_t from = names[name] == '=' ? name + 1 : 0;
 
         ret[n].column = column_by_name(info, names, name);
-        snprintf(ret[n].heading, sizeof ret[n].heading, "%.*s", (int)(len - from), names + from);
+        ret[n].first = names[len - 1] == '!';
+        snprintf(ret[n].heading, sizeof ret[n].heading, "%.*s", (int)(len - from - ret[n].first),
+                 names + from);
         n += ret[n].column != NULL;
         names += len;
     }
@@ -261,6 +268,7 @@ struct grid {
     struct grid_cell *cells; /* owned; row after row */
     size_t n, room;          /* cells used, allocated */
     unsigned n_columns;
+    unsigned first; /* column that has its room before the others; n_columns: none */
 };
 
 struct grid *
@@ -269,7 +277,7 @@ grid_new(unsigned n_columns)
     struct grid *grid = calloc(1, sizeof *grid);
 
     if (grid)
-        grid->n_columns = n_columns;
+        grid->n_columns = grid->first = n_columns;
     return grid;
 }
 
@@ -283,6 +291,12 @@ grid_free(struct grid **grid)
     free((*grid)->cells);
     free(*grid);
     *grid = NULL;
+}
+
+void
+grid_first(struct grid *grid, unsigned column)
+{
+    grid->first = column;
 }
 
 bool
@@ -307,13 +321,20 @@ grid_add(struct grid *grid, const char *text, bool right)
 static void
 grid_fit(const struct grid *grid, size_t limit, size_t *width)
 {
-    size_t used = 0;
+    unsigned first = grid->first;
+    size_t used = 0, whole = 0, reserved = 0;
 
     for (size_t i = grid->n_columns; i < grid->n; i++) {
         size_t len = strlen(grid->cells[i].text), column = i % grid->n_columns;
 
         if (len > width[column])
             width[column] = len;
+    }
+    if (limit && first < grid->n_columns && width[first]) {
+        whole = width[first];
+        if (width[first] > limit * FIRST_SHARE / 100)
+            width[first] = limit * FIRST_SHARE / 100;
+        reserved = 2 + width[first];
     }
     for (unsigned i = 0; i < grid->n_columns; i++) {
         size_t heading = strlen(grid->cells[i].text), gap = used ? 2 : 0;
@@ -322,6 +343,12 @@ grid_fit(const struct grid *grid, size_t limit, size_t *width)
             continue;
         if (heading > width[i])
             width[i] = heading;
+        if (i == first)
+            reserved = 0;
+        else if (limit && used + gap + width[i] + reserved > limit && reserved) {
+            width[i] = 0;
+            continue;
+        }
         if (limit && used + gap + width[i] > limit) {
             /* A long text is cut rather than left out; half a number or address would be wrong. */
             if (width[i] <= TEXT_CUT || used + gap + TEXT_CUT > limit) {
@@ -332,6 +359,8 @@ grid_fit(const struct grid *grid, size_t limit, size_t *width)
         }
         used += gap + width[i];
     }
+    if (whole && width[first] && whole > width[first] && used < limit)
+        width[first] += whole - width[first] < limit - used ? whole - width[first] : limit - used;
 }
 
 void

@@ -46,6 +46,21 @@ add(char *line, size_t width, size_t keep, const char *name, const char *text)
     return true;
 }
 
+/* The same, but a text that does not fit is cut. False: it was. */
+static bool
+add_cut(char *line, size_t width, size_t keep, const char *name, char *text)
+{
+    size_t used = strlen(line) + 2 + strlen(name) + keep;
+
+    if (add(line, width, keep, name, text))
+        return true;
+    if (used + 1 < width) {
+        strcpy(text + (width - used - 1), "~");
+        add(line, width, keep, name, text);
+    }
+    return false;
+}
+
 /* Adds the columns that differ, times or the others, as old>new. False: no room for all. */
 static bool
 add_changes(char *news, size_t room, const struct sb_change *change, bool times)
@@ -82,7 +97,7 @@ print_text(const struct watch *watch, const struct sb_change *change)
     struct text_column columns[SB_COLUMNS_MAX];
     unsigned n = text_columns(change->table, wide, columns);
     char line[TEXT_LINE_MAX], news[TEXT_LINE_MAX] = "", text[CELL_MAX];
-    bool late;
+    bool late, cut_key = false;
     size_t keep, room = watch->width - (wide ? 0 : strlen(" ..."));
 
     clock_text(sb_now(), text);
@@ -95,14 +110,23 @@ print_text(const struct watch *watch, const struct sb_change *change)
     if (changed && !late)
         all = add_changes(news, room, change, true);
     keep = strlen(news) + (wide ? 0 : strlen(" ..."));
+    for (unsigned i = 0; i < n; i++) /* what the table is for: before the others, and rather cut */
+        if (columns[i].first && !changed && change->op != SB_REMOVE) {
+            cell_text(change->table, columns[i].column, row, text);
+            all &= add_cut(line, watch->width, keep, columns[i].column->name, text);
+        }
     for (unsigned i = 0; i < n; i++) {
         const struct sb_column *column = columns[i].column;
 
-        if ((changed || change->op == SB_REMOVE) && !column->is_key)
+        if ((changed || change->op == SB_REMOVE) ? !column->is_key : columns[i].first)
             continue;
+        if (column->is_key && cut_key)
+            continue; /* its beginning, but no key with a hole in it */
         cell_text(change->table, column, row, text);
-        if (*text)
-            all &= add(line, watch->width, keep, column->name, text);
+        if (*text && !add(line, watch->width, keep, column->name, text)) {
+            all = false;
+            cut_key |= column->is_key;
+        }
     }
     if (late) {
         room = watch->width - (wide ? 0 : strlen(" ..."));

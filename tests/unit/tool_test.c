@@ -106,7 +106,8 @@ test_all_tables(void **state)
     static const unsigned wide[SB_T_COUNT] = {
         [SB_T_switch] = 9, [SB_T_port] = 8,      [SB_T_link] = 9,    [SB_T_host] = 8,
         [SB_T_flow] = 19,  [SB_T_decision] = 11, [SB_T_agent] = 9,   [SB_T_latency] = 13,
-        [SB_T_sample] = 8, [SB_T_observed] = 14, [SB_T_verdict] = 7, [SB_T_service] = 5};
+        [SB_T_sample] = 8, [SB_T_observed] = 14, [SB_T_verdict] = 7, [SB_T_service] = 5,
+        [SB_T_event] = 6};
 
     (void)state;
     for (int i = 0; i < SB_T_COUNT; i++) {
@@ -131,36 +132,96 @@ test_all_tables(void **state)
     }
 }
 
+/* What grid_print() writes to standard output; into ret. */
+static void
+printed(const struct grid *grid, size_t limit, char *ret, size_t size)
+{
+    int fds[2], saved;
+    ssize_t n;
+
+    assert_int_equal(pipe(fds), 0);
+    fflush(stdout);
+    saved = dup(STDOUT_FILENO);
+    dup2(fds[1], STDOUT_FILENO);
+    grid_print(grid, limit);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    n = read(fds[0], ret, size - 1);
+    close(fds[0]);
+    close(fds[1]);
+    assert_true(n > 0);
+    ret[n] = 0;
+}
+
 static void
 test_grid(void **state)
 {
     static const char *const cells[][4] = {
         {"name", "n", "blank", "end"}, {"a", "1000", "", ""}, {"", "7", "", "x"}};
     struct grid *grid = grid_new(4);
-    char output[256] = "";
-    int fds[2], saved;
-    ssize_t n;
+    char output[256];
 
     (void)state;
     for (int i = 0; i < 12; i++)
         assert_true(grid_add(grid, cells[i / 4][i % 4], i % 4 == 1));
-    assert_int_equal(pipe(fds), 0);
-    fflush(stdout);
-    saved = dup(STDOUT_FILENO);
-    dup2(fds[1], STDOUT_FILENO);
-    grid_print(grid, 0);
-    fflush(stdout);
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
-    n = read(fds[0], output, sizeof output - 1);
-    close(fds[0]);
-    close(fds[1]);
+    printed(grid, 0, output, sizeof output);
     grid_free(&grid);
     assert_null(grid);
-    assert_true(n > 0);
     assert_string_equal(output, "name     n  end\n"
                                 "a     1000\n"
                                 "         7  x\n");
+}
+
+/* The column that the table is for stays, wherever it stands, and has what the others leave. */
+static void
+test_first_column(void **state)
+{
+    static const char *const cells[][4] = {
+        {"when", "text", "kind", "where"},
+        {"12:00:00", "0123456789abcdefghijklmnopqrstuvwxyz0123456789", "link-down", "s1"}};
+    static const struct {
+        size_t limit;
+        const char *line;
+    } cases[] = {
+        {0, "12:00:00  0123456789abcdefghijklmnopqrstuvwxyz0123456789  link-down  s1\n"},
+        {80, "12:00:00  0123456789abcdefghijklmnopqrstuvwxyz0123456789  link-down  s1\n"},
+        {64, "12:00:00  0123456789abcdefghijklmnopqrstuvwxyz012345~  link-down\n"},
+        {52, "12:00:00  0123456789abcdefghijklmnopqrst~  link-down\n"},
+        {50, "12:00:00  0123456789abcdefghijklmnopqrstuv~  s1\n"},
+        {34, "12:00:00  0123456789abcdefghijklm~\n"},
+        {20, "0123456789ab~  s1\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct grid *grid = grid_new(4);
+        char output[512];
+
+        for (int c = 0; c < 8; c++)
+            assert_true(grid_add(grid, cells[c / 4][c % 4], false));
+        grid_first(grid, 1);
+        printed(grid, cases[i].limit, output, sizeof output);
+        grid_free(&grid);
+        assert_non_null(strchr(output, '\n'));
+        print_message("%zu: %s", cases[i].limit, strchr(output, '\n') + 1);
+        assert_true(cases[i].limit == 0 || strlen(strchr(output, '\n') + 1) <= cases[i].limit + 1);
+        assert_string_equal(strchr(output, '\n') + 1, cases[i].line);
+    }
+}
+
+/* Of a whole event the text is there, on 80 columns and with the owner in front. */
+static void
+test_event(void **state)
+{
+    struct text_column columns[SB_COLUMNS_MAX];
+    unsigned n = text_columns(SB_T_event, false, columns), first = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < n; i++)
+        first += columns[i].first && !strcmp(columns[i].column->name, "text") &&
+                 !strcmp(columns[i].heading, "text");
+    assert_int_equal(first, 1);
 }
 
 int
@@ -169,7 +230,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flow),         cmocka_unit_test(test_times),
         cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_all_tables),
-        cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_grid),         cmocka_unit_test(test_first_column),
+        cmocka_unit_test(test_event),
     };
 
     setenv("TZ", "UTC", 1);
