@@ -15,8 +15,9 @@
  * stays who it is.
  *
  * Call once, after the configuration is read and what needs root is open (low ports, sockets in
- * others' directories), before the bus is opened and before any thread is started. 0, or -1:
- * logged; then do not go on. */
+ * others' directories), before the bus is opened and before any thread is started: it changes the
+ * process's ids, capabilities and $TRIVET_RUNTIME_DIR, and sets no_new_privs. The strings are read
+ * during the call only. 0, or -1: logged; then do not go on. */
 int sb_privilege_drop(const char *instance, const char *owner, const char *user, const int *keep,
                       unsigned n);
 

@@ -129,7 +129,7 @@ sb_shard_of(uint64_t dpid, unsigned shards)
 
 /* What tables.def says of a table; constant, for ever. NULL if there is no such id. */
 const struct sb_table_info *sb_table_info(enum sb_table_id id);
-/* The table of that name, or SB_ENONE. */
+/* The id (enum sb_table_id) of the table of that name, or SB_ENONE. */
 int sb_table_by_name(const char *name);
 /* The text of an enumeration's number, or "?"; constant. */
 const char *sb_enum_text(const struct sb_enum_value *values, uint32_t number);
@@ -153,8 +153,8 @@ bool sb_row_valid(enum sb_table_id id, const void *row);
 
 /* Where an instance's sockets and locks lie: $TRIVET_RUNTIME_DIR; else /run/trivet/<instance> for
  * root, and for others when they have no directory of their own and that one is there; else
- * $XDG_RUNTIME_DIR/trivet/<instance>, else /tmp/trivet-<uid>/<instance>. SB_EINVAL: does not fit.
- */
+ * $XDG_RUNTIME_DIR/trivet/<instance>, else /tmp/trivet-<uid>/<instance>. Whether it is there is not
+ * asked. 108 bytes are enough for every one that works. SB_EINVAL: does not fit. */
 int sb_runtime_dir(const char *instance, char *ret, size_t size);
 
 /* ---- owner ------------------------------------------------------------------ */
@@ -198,13 +198,16 @@ struct sb_owner_config {  /* read during sb_owner_open() only */
  * replaced. SB_EOWNED: another process has it; SB_ENOSPC: /dev/shm is full; SB_EINVAL: a name or
  * capacity; SB_ESYS: the system refused, e.g. the directory or segment is another user's. */
 int sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char *message);
-/* Clean stop. The segment stays, for the next start. NULLs *owner; accepts NULL. */
+/* Clean stop: what waits is given out, the lock is free, the segment stays for the next start. Call
+ * from the main thread when no other one writes any more; tables of it are gone. NULLs *owner;
+ * accepts NULL. */
 void sb_owner_close(struct sb_owner **owner);
 /* Were rows adopted from an earlier incarnation? */
 bool sb_owner_warm(const struct sb_owner *owner);
 /* Random, new at each open, never 0. */
 uint64_t sb_owner_incarnation(const struct sb_owner *owner);
-/* Tells readers how far the start is. */
+/* Tells readers how far the start is: owners go from SB_INIT to SB_RUNNING, through the others as
+ * far as they have such steps. Main thread. */
 void sb_owner_phase(struct sb_owner *owner, enum sb_phase phase);
 /* The writer's handle of one shard; borrowed from the owner until it is closed. NULL if it has no
  * such table or shard. */
@@ -212,14 +215,24 @@ struct sb_table *sb_owner_table(struct sb_owner *owner, enum sb_table_id id, uns
 
 /* Publishing. sb_owner_fd() becomes readable when changes wait; whatever loop the main thread runs,
  * it calls sb_owner_pump() then, and no later than the number of milliseconds the last call
- * returned. The pump drains the change rings of all shards, sends the deltas (at most 16 KB each),
- * keeps the heartbeat and never blocks. Main thread only. */
+ * returned (0 to 250). The pump drains the change rings of all shards, sends the deltas (at most 16
+ * KB each), keeps the heartbeat and never blocks; who does not call it is stalled after 2 s. It
+ * cannot fail: what cannot be sent is found by its missing number. The fd is the owner's. Main
+ * thread only, which may be one of the writers. */
 int sb_owner_fd(const struct sb_owner *owner);
 int sb_owner_pump(struct sb_owner *owner);
 
 /* ---- table: the writer's side ------------------------------------------------
- * One thread a shard. No function here allocates, locks or makes a system call, but for an
- * eventfd write when the main thread sleeps and the first change of a batch is made. */
+ * One thread a shard, in the owner's process. No function here allocates, locks or makes a system
+ * call, but for an eventfd write when the main thread sleeps and the first change of a batch is
+ * made.
+ *
+ * A row is a struct sb_<table>, whole: row_size bytes, which are read or written during the call
+ * and never kept. Owners write rows that are sb_row_valid(), with zeros behind the end of texts;
+ * others are stored, but no reader is shown them. Slots are numbers from 0 on within a shard; a row
+ * keeps its slot until it is removed or evicted, over restarts too, unless a start had to copy the
+ * rows (another capacity or shard count, or sb_owner_open() says why). Rings have sb_append() and
+ * sb_table_stats() only, hash tables all but sb_append(). */
 
 struct sb_table_stats {
     uint64_t rows, capacity; /* now; rings: records written, slots */
@@ -229,8 +242,8 @@ struct sb_table_stats {
     uint64_t unpublished; /* changes not sent as deltas because the change ring was full */
 };
 
-/* Hash of a key (row_size bytes are not needed, only the key). Prefetching: hash a batch of keys,
- * prefetch each, then find or put. */
+/* Hash of a key (row_size bytes are not needed, only the key), for this segment: each has another
+ * seed. Prefetching: hash a batch of keys, prefetch each, then find or put. */
 uint64_t sb_hash(const struct sb_table *table, const void *key);
 void sb_prefetch(const struct sb_table *table, uint64_t hash);
 /* The second step, some work after the first: the row that the tags point to. Returns its slot, or
@@ -248,13 +261,14 @@ int sb_get(const struct sb_table *table, int64_t slot, void *ret_row);
 /* The live copy itself, for the writing thread to look at: valid until it writes this slot again.
  * NULL if the slot is empty or out of range. */
 const void *sb_peek(const struct sb_table *table, int64_t slot);
-/* Insert, or replace the row with this key. Returns its slot, or SB_EFULL. */
+/* Insert, or replace the row with this key; _hashed: with sb_hash() of it. Returns its slot, or
+ * SB_EFULL: the table refuses (rule SB_REFUSE). One of rule SB_OLDEST evicts instead. */
 int64_t sb_put(struct sb_table *table, const void *row);
 int64_t sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash);
-/* Replace the row in a slot; the key must be the same (else SB_EINVAL). */
+/* Replace the row in a slot; the key must be the same (else SB_EINVAL). SB_ENONE: it is empty. */
 int sb_write(struct sb_table *table, int64_t slot, const void *row);
 /* The same, but the row stays restored if it is, and as old as it was: for marking what nobody has
- * confirmed. */
+ * confirmed. Errors as sb_write(). */
 int sb_amend(struct sb_table *table, int64_t slot, const void *row);
 /* Remove the row in a slot. SB_ENONE if it is empty. */
 int sb_remove(struct sb_table *table, int64_t slot);
@@ -272,15 +286,16 @@ bool sb_restored(const struct sb_table *table, int64_t slot);
 /* Ageing: removes the rows that are still restored, since nobody will confirm them now. When that
  * is, the owner decides: after the time in which all that still is so has been heard again.
  * sb_drop_restored() does it at once and returns how many rows went. sb_sweep_restored() does it in
- * steps, for large tables and threads that must not pause: it looks at `budget` slots (about 10 ns
- * each, and 100 ns for each row that goes), from where the last call ended. *removed is increased
- * by the rows that went; may be NULL. False: call it again; true: the whole shard has been gone
- * through, and no row is restored until the next start, so that more calls cost nothing. Rows that
- * are written meanwhile stay. Rings have no restored rows. Each shard by its own thread. */
+ * steps, for large tables and threads that must not pause: it looks at `budget` slots, from where
+ * the last call ended. *removed is increased by the rows that went; may be NULL. False: call it
+ * again; true: the whole shard has been gone through, and no row is restored until the next start,
+ * so that more calls cost nothing. Rows that are written meanwhile stay. Rings have no restored
+ * rows. Each shard by its own thread. */
 uint64_t sb_drop_restored(struct sb_table *table);
 bool sb_sweep_restored(struct sb_table *table, uint32_t budget, uint64_t *removed);
-/* Append to a ring. */
+/* Append to a ring, over its oldest record when it is full. Never fails. */
 void sb_append(struct sb_table *table, const void *row);
+/* From any thread of the owner's process. */
 void sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret);
 /* Slot numbers are below this: for what an owner keeps beside its rows. */
 uint32_t sb_table_slots(const struct sb_table *table);
@@ -318,14 +333,16 @@ struct sb_segment_info {
  * versions), or of a user we do not trust; SB_ECORRUPT: no owner writes such a thing; SB_ESYS: the
  * system refused, mostly because we are not in the group of the instance. */
 int sb_reader_open(struct sb_reader **ret, const char *instance, const char *owner, char *message);
+/* NULLs *reader; accepts NULL. */
 void sb_reader_close(struct sb_reader **reader);
 /* After SB_RESTARTED: maps what is there now and takes over its incarnation. Positions of
  * sb_follow() go on where the shards are as before. Errors as sb_reader_open(); then the old
  * mapping stays. */
 int sb_reader_reopen(struct sb_reader *reader, char *message);
-/* How the owner is. Some system calls; once a second is plenty. */
+/* How the owner is. Some system calls; once a second is plenty. Always SB_OK; asking locks nothing.
+ */
 int sb_reader_info(struct sb_reader *reader, struct sb_segment_info *ret);
-/* Is the table in this segment? */
+/* Is the table in this segment? What is there never changes under a mapping. */
 bool sb_reader_has(const struct sb_reader *reader, enum sb_table_id id);
 /* Sums over all shards. SB_ENONE: no such table here, as everywhere below. */
 int sb_reader_stats(const struct sb_reader *reader, enum sb_table_id id,
@@ -345,7 +362,8 @@ int sb_lookup(struct sb_reader *reader, enum sb_table_id id, const void *key, vo
 bool sb_reader_restored(const struct sb_reader *reader);
 /* Follow a ring: *position starts at 0 (from the oldest record) or UINT64_MAX (from now on).
  * 1: a record, 0: none yet. *ret_lost is increased by the records overwritten before they were
- * read. */
+ * read. SB_ENONE: no such table or shard here; SB_EINVAL: no ring; SB_ECORRUPT: its head is one
+ * that no owner writes. No system call. */
 int sb_follow(struct sb_reader *reader, enum sb_table_id id, unsigned shard, uint64_t *position,
               void *ret_row, uint64_t *ret_lost);
 /* Random, another one when the table was begun anew (a cold start), 0 without the table. After
@@ -356,14 +374,15 @@ unsigned sb_reader_shards(const struct sb_reader *reader, enum sb_table_id id);
 
 /* The owners of an instance that have a lock file, dead ones included: calls each(arg, owner) until
  * it returns non-zero, and returns that; 0 at the end, also when we may not read the directory. The
- * name is valid during the call. */
+ * name is valid during the call. SB_EINVAL: the directory's path is too long. */
 int sb_each_owner(const char *instance, int (*each)(void *arg, const char *owner), void *arg);
 
 /* ---- subscriber -----------------------------------------------------------------
  * Subscribes to some tables of all owners of an instance (owners that come later are found within
  * 250 ms), or of one. Keeps a copy of the hash tables, so that a change comes with its old row, and
  * repairs itself: after a gap, a new incarnation or a heartbeat that is ahead it re-reads the table
- * and reports the differences. One thread. */
+ * and reports the differences. One thread, which is also where the callback runs; any process that
+ * may read, also an owner's. */
 
 enum sb_op {
     SB_PUT,    /* old == NULL: a new row */
@@ -400,11 +419,13 @@ struct sb_subscriber_stats {
  * read are no error: they are counted in `refused` and tried again. */
 int sb_subscribe(struct sb_subscriber **ret, const char *instance, const char *owner,
                  uint64_t tables, sb_change_fn *change, void *arg, char *message);
+/* Without any further callback. NULLs *subscriber; accepts NULL. */
 void sb_subscriber_close(struct sb_subscriber **subscriber);
-/* Readable when something may be there (a ZeroMQ fd inside an epoll: edges are handled). */
+/* Readable when something may be there (a ZeroMQ fd inside an epoll: edges are handled). The
+ * subscriber's; the same until it is closed. */
 int sb_subscriber_fd(const struct sb_subscriber *subscriber);
 /* Handles all that is there, calling back for each change, and returns the milliseconds after which
- * to call it again at the latest. Never blocks. */
+ * to call it again at the latest (0 to 250). Never blocks, never fails. */
 int sb_subscriber_run(struct sb_subscriber *subscriber);
 /* True when every table of every known owner has been read and nothing is known to be missing. */
 bool sb_subscriber_synced(const struct sb_subscriber *subscriber);
