@@ -646,7 +646,7 @@ keep_partial(struct ctl_conn *conn, const uint8_t *data, size_t size)
 static ssize_t
 tls_read(struct ctl_conn *conn, uint8_t *ret, size_t size)
 {
-    ssize_t n = ctl_tls_read(conn->tls, ret, size);
+    ssize_t n = ctl_tls_read(conn->tls, ret, size > CTL_TLS_READ_MIN ? size : CTL_TLS_READ_MIN);
 
     if (ctl_tls_waits_out(conn->tls) || conn->waits_out || conn->out_end > 0)
         mark_dirty(conn);
@@ -657,7 +657,8 @@ static void
 read_messages(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
-    size_t have = conn->partial_size, at = 0, space = CTL_RX_SIZE;
+    size_t have = conn->partial_size, at = 0;
+    size_t space = worker->n_switches > 1 ? CTL_RX_SHARED : CTL_RX_SIZE;
     ssize_t n;
 
     if (have > 0)
@@ -683,6 +684,7 @@ read_messages(struct ctl_conn *conn)
             ctl_conn_close(conn, SB_severity_INFO, "the peer closed");
         return;
     }
+    conn->greedy = n >= CTL_RX_GREEDY;
     have += (size_t)n;
     while (at < have) {
         struct of_header h;

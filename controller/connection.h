@@ -6,8 +6,12 @@
 
 #include <trivet/clock.h>
 
-/* Bytes read from one switch in one turn, and a worker's buffer: such a read behind a rest. */
+/* Bytes read from one switch in one turn: from the only one of its worker, and where others wait
+ * for their turn (some 50 us of packet-ins, so that a flood does not show in their latency); and a
+ * worker's buffer: such a read behind a rest. */
 #define CTL_RX_SIZE 131072
+#define CTL_RX_SHARED 16384
+#define CTL_RX_GREEDY 8192 /* who sends so much at once is served after the others */
 #define CTL_RX_BUFFER (CTL_RX_SIZE + OF_MESSAGE_MAX + 1)
 
 /* Output: first allocation; kept when empty; limit beyond which packet-outs are dropped (rules

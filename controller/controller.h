@@ -378,6 +378,7 @@ struct ctl_conn {
     bool is_dirty;
     bool registered; /* in worker->by_dpid */
     bool waits_out;  /* EPOLLOUT is on */
+    bool greedy;     /* its last read was a big one: others are served first */
     char address[CTL_ADDRESS_MAX];
 
     uint64_t opened_ns;        /* monotonic */

@@ -4,7 +4,8 @@
  *
  * A turn: wait, read each ready connection once (which decides its packet-ins), take the mail, run
  * the timers when due, put one barrier behind each switch's new rules, write every dirty connection
- * once. Bounded work per switch and turn: one read of at most CTL_RX_SIZE bytes.
+ * once. Bounded work per switch and turn: one read of at most CTL_RX_SHARED bytes; those whose last
+ * read was a big one come after the others have been answered.
  */
 #include "controller.h"
 
@@ -379,7 +380,7 @@ run_timers(struct ctl_worker *worker)
 }
 
 static void
-end_turn(struct ctl_worker *worker)
+write_dirty(struct ctl_worker *worker)
 {
     struct ctl_conn *conn;
 
@@ -391,10 +392,52 @@ end_turn(struct ctl_worker *worker)
         ctl_flow_barrier(conn);
         ctl_conn_flush(conn);
     }
+}
+
+static void
+end_turn(struct ctl_worker *worker)
+{
+    struct ctl_conn *conn;
+
+    write_dirty(worker);
     while ((conn = worker->dead) != NULL) {
         worker->dead = conn->next_dead;
         ctl_conn_free(conn);
     }
+}
+
+static void
+serve(const struct epoll_event *event)
+{
+    struct ctl_conn *conn = event->data.ptr;
+
+    if (conn->state != CTL_CLOSED && (event->events & EPOLLOUT))
+        ctl_conn_flush(conn);
+    if (conn->state != CTL_CLOSED &&
+        ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || conn->tls != NULL))
+        ctl_conn_readable(conn); /* TLS may have had to write before it could read */
+}
+
+/* Those who ask for little have their answers before those who flood us are read. */
+static void
+serve_all(struct ctl_worker *worker, struct epoll_event *events, int n)
+{
+    int n_greedy = 0;
+
+    for (int i = 0; i < n; i++) {
+        const struct ctl_conn *conn = events[i].data.ptr;
+
+        if (conn == NULL)
+            continue; /* the mailbox */
+        if (conn->greedy)
+            events[n_greedy++] = events[i];
+        else
+            serve(&events[i]);
+    }
+    if (n_greedy > 0)
+        write_dirty(worker);
+    for (int i = 0; i < n_greedy; i++)
+        serve(&events[i]);
 }
 
 static void *
@@ -410,17 +453,7 @@ run(void *arg)
 
         worker->now_ns = sb_now();
         worker->mono_ns = sb_mono();
-        for (int i = 0; i < n; i++) {
-            struct ctl_conn *conn = events[i].data.ptr;
-
-            if (conn == NULL || conn->state == CTL_CLOSED)
-                continue;
-            if (events[i].events & EPOLLOUT)
-                ctl_conn_flush(conn);
-            if (conn->state != CTL_CLOSED &&
-                ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || conn->tls != NULL))
-                ctl_conn_readable(conn); /* TLS may have had to write before it could read */
-        }
+        serve_all(worker, events, n);
         for (mail = ctl_mailbox_take(&worker->mailbox); mail != NULL; mail = next) {
             next = mail->next;
             if (take_mail(worker, mail))

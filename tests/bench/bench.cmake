@@ -4,6 +4,8 @@
 if(TARGET openflow)
   add_executable(ofbench bench/ofbench.c bench/ofbench_switch.c)
   add_executable(ofcanned bench/ofcanned.c)
+  add_executable(offair bench/offair.c)
+  target_link_libraries(offair PRIVATE openflow statebus)
   target_link_libraries(ofbench PRIVATE openflow)
   target_link_libraries(ofcanned PRIVATE openflow)
   add_test(NAME bench_canned COMMAND bash -o pipefail -c

@@ -122,9 +122,10 @@ refused_flow_is_marked(void **state)
     WAIT(net, fake_times(sw, marker, 2) == 1);
     assert_true(sw->fd >= 0);
     WAIT(net, fake_flow(net, 1, 1, 2, NULL) == SB_flow_state_INSTALLED);
+    /* new rules are held back for a second */
     sw->refuse = 0;
-    fake_packet(sw, 3, 3, 2, OF_NO_BUFFER);
-    WAIT(net, fake_flow(net, 1, 3, 2, NULL) == SB_flow_state_INSTALLED);
+    INSIST(net, fake_flow(net, 1, 3, 2, NULL) == SB_flow_state_INSTALLED,
+           fake_packet(sw, 3, 3, 2, OF_NO_BUFFER));
 }
 
 static void
