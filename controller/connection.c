@@ -25,9 +25,9 @@
 #define EXPECT_LAG 12 /* packets between the two steps of expect(): what memory needs to answer */
 
 static const char *const state_names[] = {
-    [CTL_HELLO] = "hello",   [CTL_FEATURES] = "features", [CTL_DUPLICATE] = "duplicate",
-    [CTL_SETUP] = "setup",   [CTL_BARRIER] = "barrier",   [CTL_READY] = "ready",
-    [CTL_CLOSED] = "closed",
+    [CTL_HELLO] = "hello",         [CTL_FEATURES] = "features", [CTL_WAIT] = "wait",
+    [CTL_DUPLICATE] = "duplicate", [CTL_SETUP] = "setup",       [CTL_BARRIER] = "barrier",
+    [CTL_READY] = "ready",         [CTL_CLOSED] = "closed",
 };
 
 void

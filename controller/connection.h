@@ -31,6 +31,11 @@
 #define CTL_BARRIER_NS (5 * SB_SECOND)
 #define CTL_PROBE_NS (1 * SB_SECOND)
 
+/* A dpid that connects more often than that in that time waits until it is over: each time costs
+ * its worker and the main thread some work. */
+#define CTL_RETURNS_MAX 20
+#define CTL_RETURNS_NS (10 * SB_SECOND)
+
 /* Silence after which we ask for an echo, and after which the switch is dead. */
 #define CTL_IDLE_NS (5 * SB_SECOND)
 #define CTL_DEAD_NS (5 * SB_SECOND)

@@ -102,7 +102,7 @@ struct ctl_mail_stats {
     uint32_t rr_counter;
 };
 
-/* ---- main.c ------------------------------------------------------------------- */
+/* ---- app.c -------------------------------------------------------------------- */
 
 struct ctl_app {
     struct sb_config *config;      /* owned */
@@ -175,6 +175,7 @@ struct ctl_packet {
     C(errors_unmatched)    /* ... about requests that are not remembered */                        \
     C(flows_held)          /* rules not sent while a switch refuses all */                         \
     C(lost_buffers)        /* packets that switches had dropped when we named their buffers */     \
+    C(waited)              /* handshakes put off: came too often, or the main thread is behind */  \
     C(late_answers)        /* requests that were not answered in time */                           \
     C(unasked)             /* answers to nothing we asked, or too late */                          \
     C(bad_peers)           /* connections closed for what they sent, or did not */                 \
@@ -222,6 +223,13 @@ struct ctl_pending {
     uint8_t *data; /* owned */
 };
 
+/* How often a dpid has connected lately. */
+struct ctl_returns {
+    uint64_t dpid, since_ns; /* monotonic */
+    uint32_t n;
+};
+#define CTL_RETURNS 64 /* dpids that are remembered, by their hash: a power of two */
+
 #define CTL_PENDING_MAX 1024
 #define CTL_PENDING_SWITCH 64 /* of them from one switch */
 
@@ -247,6 +255,8 @@ struct ctl_worker {
     struct ctl_host *hosts; /* owned */
     uint32_t hosts_size, n_hosts;
 
+    struct ctl_returns returns[CTL_RETURNS];
+
     struct ctl_pending pending[CTL_PENDING_MAX]; /* ring */
     uint32_t pending_first, n_pending;
 
@@ -256,11 +266,16 @@ struct ctl_worker {
     unsigned n_batch, n_expected; /* packets in it; those of which rows are being fetched */
     uint8_t *rx;                  /* owned: one buffer for all connections, 2 * 65535 at least */
     uint64_t now_ns, mono_ns;     /* read once a turn */
+    uint64_t next_tick_ns;        /* monotonic: when the timers run */
     uint64_t next_conn;           /* id of the next connection */
     struct ctl_counters counters;
     bool stop;
 };
 
+/* All but its thread, and one turn of that: for start, and for those who have no threads (fuzzing).
+ */
+int ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index);
+void ctl_worker_turn(struct ctl_worker *worker, int timeout_ms);
 int ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index);
 void ctl_worker_join(struct ctl_worker *worker);
 struct ctl_conn *ctl_worker_conn(struct ctl_worker *worker, uint64_t dpid);
@@ -291,6 +306,7 @@ void ctl_pending_run(struct ctl_worker *worker);
 enum ctl_conn_state {
     CTL_HELLO,     /* ours sent, the peer's awaited */
     CTL_FEATURES,  /* features request sent */
+    CTL_WAIT,      /* it comes too often, or the main thread is behind: not yet */
     CTL_DUPLICATE, /* its dpid is connected already: the old one is being probed */
     CTL_SETUP,     /* ports and flows are being read */
     CTL_BARRIER,   /* own rules sent, barrier awaited */

@@ -4,6 +4,7 @@
  *
  *   HELLO      versions are compared by bitmap, else by the lower header version
  *   FEATURES   gives the dpid, by which the connection moves to its worker
+ *   WAIT       that dpid has connected too often lately, or the main thread is behind
  *   DUPLICATE  that dpid is connected already: the old connection is probed; it stays if it answers
  *   SETUP      ports, groups and flows are read from the switch; nothing is wiped
  *   BARRIER    the two rules every switch has (table-miss, discovery) are there
@@ -175,12 +176,46 @@ begin_setup(struct ctl_conn *conn)
     conn->setup_since_ns = conn->state_since_ns;
 }
 
+/* Does this dpid come too often? It counts once each time it comes. */
+static bool
+comes_too_often(struct ctl_worker *worker, uint64_t dpid, bool again)
+{
+    uint64_t hash = dpid * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+    struct ctl_returns *returns = &worker->returns[hash & (CTL_RETURNS - 1)];
+
+    if (returns->dpid != dpid || worker->mono_ns - returns->since_ns > CTL_RETURNS_NS)
+        *returns = (struct ctl_returns){.dpid = dpid, .since_ns = worker->mono_ns};
+    returns->n += !again;
+    return returns->n > CTL_RETURNS_MAX;
+}
+
+static void
+put_off(struct ctl_conn *conn)
+{
+    static struct sb_log_limit limit;
+
+    if (conn->state == CTL_WAIT)
+        return;
+    conn->worker->counters.waited++;
+    if (sb_log_allowed(&limit, 1, NULL))
+        sb_warning("switch %016lx (%s): %s", conn->features.dpid, conn->address,
+                   ctl_mailbox_busy(&conn->worker->app->mailbox)
+                       ? "waits until earlier switches have been taken in"
+                       : "has connected more than 20 times in 10 s, waits");
+    ctl_conn_state(conn, CTL_WAIT);
+}
+
 void
 ctl_handshake_proceed(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
     struct ctl_conn *old = ctl_worker_conn(worker, conn->features.dpid);
 
+    if (comes_too_often(worker, conn->features.dpid, conn->state == CTL_WAIT) ||
+        ctl_mailbox_busy(&worker->app->mailbox)) {
+        put_off(conn);
+        return;
+    }
     if (old == NULL) {
         ctl_worker_add_switch(worker, conn);
         begin_setup(conn);
@@ -415,6 +450,9 @@ ctl_handshake_timers(struct ctl_conn *conn)
         if (age > CTL_HELLO_NS)
             ctl_conn_close(conn, SB_severity_WARNING, "no FEATURES_REPLY for %u s",
                            (unsigned)(CTL_HELLO_NS / SB_SECOND));
+        break;
+    case CTL_WAIT:
+        ctl_handshake_proceed(conn);
         break;
     case CTL_DUPLICATE:
         resolve_duplicate(conn);

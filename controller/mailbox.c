@@ -74,6 +74,12 @@ ctl_post_or_drop(struct ctl_mailbox *box, struct ctl_mail *mail)
     return true;
 }
 
+bool
+ctl_mailbox_busy(const struct ctl_mailbox *box)
+{
+    return atomic_load_explicit(&box->waiting, memory_order_relaxed) >= CTL_MAIL_BUSY;
+}
+
 struct ctl_mail *
 ctl_mailbox_take(struct ctl_mailbox *box)
 {

@@ -40,7 +40,8 @@ enum ctl_mail_type {
     CTL_M_PORT_SEEN = 208,   /* a packet came from a port the switch never described */
 };
 
-#define CTL_MAIL_MAX 8192
+#define CTL_MAIL_MAX 8192  /* packets are dropped beyond that */
+#define CTL_MAIL_BUSY 4096 /* switches that connect wait beyond that */
 
 struct ctl_mail {
     struct ctl_mail *next;
@@ -67,6 +68,8 @@ struct ctl_mail *ctl_mail_new(enum ctl_mail_type type, uint64_t dpid, size_t siz
 void ctl_post(struct ctl_mailbox *box, struct ctl_mail *mail);
 /* The same for mail that may be lost (packets): dropped when CTL_MAIL_MAX wait. True: posted. */
 bool ctl_post_or_drop(struct ctl_mailbox *box, struct ctl_mail *mail);
+/* Is the receiver behind? Any thread. */
+bool ctl_mailbox_busy(const struct ctl_mailbox *box);
 /* All that waits, oldest first, as a list the caller frees mail by mail. The receiver's thread. */
 struct ctl_mail *ctl_mailbox_take(struct ctl_mailbox *box);
 

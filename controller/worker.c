@@ -440,31 +440,35 @@ serve_all(struct ctl_worker *worker, struct epoll_event *events, int n)
         serve(&events[i]);
 }
 
+void
+ctl_worker_turn(struct ctl_worker *worker, int timeout_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int n = epoll_wait(worker->epoll, events, EVENTS_MAX, timeout_ms);
+    struct ctl_mail *mail, *next;
+
+    worker->now_ns = sb_now();
+    worker->mono_ns = sb_mono();
+    serve_all(worker, events, n);
+    for (mail = ctl_mailbox_take(&worker->mailbox); mail != NULL; mail = next) {
+        next = mail->next;
+        if (take_mail(worker, mail))
+            free(mail);
+    }
+    if (worker->mono_ns >= worker->next_tick_ns) {
+        run_timers(worker);
+        worker->next_tick_ns = worker->mono_ns + TICK_MS * SB_MS;
+    }
+    end_turn(worker);
+}
+
 static void *
 run(void *arg)
 {
     struct ctl_worker *worker = arg;
-    struct epoll_event events[EVENTS_MAX];
-    uint64_t next_tick = sb_mono();
 
-    while (!worker->stop) {
-        int n = epoll_wait(worker->epoll, events, EVENTS_MAX, TICK_MS);
-        struct ctl_mail *mail, *next;
-
-        worker->now_ns = sb_now();
-        worker->mono_ns = sb_mono();
-        serve_all(worker, events, n);
-        for (mail = ctl_mailbox_take(&worker->mailbox); mail != NULL; mail = next) {
-            next = mail->next;
-            if (take_mail(worker, mail))
-                free(mail);
-        }
-        if (worker->mono_ns >= next_tick) {
-            run_timers(worker);
-            next_tick = worker->mono_ns + TICK_MS * SB_MS;
-        }
-        end_turn(worker);
-    }
+    while (!worker->stop)
+        ctl_worker_turn(worker, TICK_MS);
     for (struct ctl_mail *mail = ctl_mailbox_take(&worker->mailbox), *next; mail != NULL;
          mail = next) {
         next = mail->next;
@@ -508,7 +512,7 @@ adopt_rows(struct ctl_worker *worker)
 }
 
 int
-ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
+ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 
@@ -535,7 +539,13 @@ ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     if (sb_owner_warm(app->owner))
         worker->confirm_mono_ns = worker->mono_ns + app->config->controller.confirm_s * SB_SECOND;
     /* the mailbox was set up before, so that mail could be posted already */
-    if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event) < 0)
+    return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, worker->mailbox.fd, &event);
+}
+
+int
+ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
+{
+    if (ctl_worker_init(worker, app, index) < 0)
         return -1;
     errno = pthread_create(&worker->thread, NULL, run, worker);
     return errno == 0 ? 0 : -1;

@@ -10,7 +10,7 @@ BUILD=$ROOT/build/fuzz
 setup_file() {
     export BATS_TEST_TIMEOUT=900
     CC=clang cmake -S "$ROOT" -B "$ROOT/build/fuzz" -G Ninja -DTRIVET_FUZZ=ON >/dev/null
-    ninja -C "$ROOT/build/fuzz" fuzz_openflow agent_fuzz pcapcheck_fuzz controller_fuzz >/dev/null
+    ninja -C "$ROOT/build/fuzz" fuzz_openflow agent_fuzz pcapcheck_fuzz controller_fuzz connection_fuzz >/dev/null
 }
 
 fuzz() { # PROGRAM CORPUS
@@ -33,3 +33,4 @@ fuzz() { # PROGRAM CORPUS
 @test "fuzz: probes and beacons" { fuzz agent_fuzz agent; }
 @test "fuzz: captured frames and capture files" { fuzz pcapcheck_fuzz pcapcheck; }
 @test "fuzz: frames and discovery frames of the controller" { fuzz controller_fuzz controller; }
+@test "fuzz: a switch's messages in any state of its connection" { fuzz connection_fuzz connection; }

@@ -20,6 +20,15 @@ trivet_fuzz_target(fuzz_openflow
 trivet_fuzz_target(controller_fuzz SOURCES fuzz/controller_fuzz.c)
 target_include_directories(controller_fuzz PRIVATE ${PROJECT_SOURCE_DIR}/controller)
 
+# The controller's connections, worker and topology; the state bus is linked as it is.
+get_target_property(decide_sources trivet-decide SOURCES)
+get_target_property(decide_dir trivet-decide SOURCE_DIR)
+list(TRANSFORM decide_sources PREPEND ${decide_dir}/)
+trivet_fuzz_target(connection_fuzz
+  SOURCES fuzz/connection_fuzz.c ${decide_sources} ${openflow_sources}
+  LIBS statebus trivet-common PkgConfig::SSL PkgConfig::CRYPTO Threads::Threads)
+target_include_directories(connection_fuzz PRIVATE ${decide_dir})
+
 set(agent_dir ${PROJECT_SOURCE_DIR}/agent)
 trivet_fuzz_target(agent_fuzz
   SOURCES fuzz/agent_fuzz.c ${agent_dir}/stamp.c ${agent_dir}/beacon.c ${agent_dir}/session.c

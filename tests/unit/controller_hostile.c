@@ -156,11 +156,13 @@ truncated_handshake(void **state)
     for (size_t n = 0; n <= whole; n++) {
         sw->budget = n;
         sw->n_rules = 0;
+        sw->dpid = 0x300 + n; /* one that comes so often would have to wait */
         fake_connect(sw);
         WAIT(h->net, sw->fd < 0);
     }
     assert_true(fake_logged(h->net, "bytes of an unfinished message"));
     sw->budget = SIZE_MAX;
+    sw->dpid = 3;
     fake_connect(sw);
     WAIT(h->net, fake_switch_state(h->net, 3) == SB_switch_state_READY);
     fake_disconnect(sw);
