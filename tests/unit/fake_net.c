@@ -56,7 +56,13 @@ fake_start(struct fake_net *net)
 {
     size_t before = net->log_size;
     char config[96];
+    const char *arguments[20] = {CONTROLLER,  "--instance", net->instance, "--listen",
+                                 net->listen, "--config",   config,        "--policy",
+                                 net->policy, "--workers",  net->workers};
     int pipes[2];
+
+    for (unsigned i = 0; i < 8 && net->more[i] != NULL; i++)
+        arguments[11 + i] = net->more[i];
 
     write_config(net, config, sizeof(config));
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
@@ -69,8 +75,7 @@ fake_start(struct fake_net *net)
         dup2(pipes[1], STDERR_FILENO);
         if (net->files != 0)
             setrlimit(RLIMIT_NOFILE, &limit);
-        execl(CONTROLLER, CONTROLLER, "--instance", net->instance, "--listen", net->listen,
-              "--config", config, "--policy", net->policy, "--workers", net->workers, NULL);
+        execv(CONTROLLER, (char **)arguments);
         _exit(127);
     }
     close(pipes[1]);

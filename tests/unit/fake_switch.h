@@ -100,6 +100,8 @@ struct fake_net {
     int pid, log_fd;
     char instance[40], dir[64], listen[96];
     const char *policy, *workers, *config; /* of the next start */
+    const char *more[8];                   /* arguments of it, on top; NULL behind the last */
+    int (*open)(struct fake_net *net);     /* a way to it other than its unix socket; NULL: none */
     unsigned files;                        /* its limit of open files; 0: as ours */
     char *log;                             /* owned: what it wrote to stderr */
     size_t log_size;
