@@ -217,7 +217,7 @@ answer(struct peer *peer, uint8_t who, const uint8_t *m, const struct of_header 
     struct of_features features = {.dpid = 1u + who / 2, .n_tables = 254};
     struct of_port ports[4];
     const uint8_t *body;
-    uint8_t reply[1024] = {0};
+    uint8_t reply[8 + 255 * 4] = {0};
     size_t n;
 
     switch (h->type) {
