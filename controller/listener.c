@@ -34,6 +34,8 @@ listen_tcp(const char *spec, char *message, size_t size)
                              .ai_socktype = SOCK_STREAM},
                     *info = NULL;
     int fd = -1, one = 1, error;
+    unsigned long port;
+    char *end;
 
     if (colon == NULL || (size_t)(colon - rest) >= sizeof(host)) {
         snprintf(message, size, "%s: write %.4sADDRESS:PORT", spec, spec);
@@ -44,7 +46,11 @@ listen_tcp(const char *spec, char *message, size_t size)
         host[strlen(host) - 1] = '\0';
         memmove(host, host + 1, strlen(host));
     }
-    error = getaddrinfo(host, colon + 1, &hints, &info);
+    /* getaddrinfo() would take 99999 for 34463 */
+    port = strtoul(colon + 1, &end, 10);
+    error = port < 1 || port > UINT16_MAX || *end != '\0'
+                ? EAI_SERVICE
+                : getaddrinfo(host, colon + 1, &hints, &info);
     if (error != 0) {
         snprintf(message, size, "%s: %s (an address in numbers and a port from 1 to 65535)", spec,
                  gai_strerror(error));
@@ -63,7 +69,7 @@ listen_tcp(const char *spec, char *message, size_t size)
 fail:
     error = errno;
     if (error == EADDRINUSE) {
-        sb_port_holder("tcp", (uint16_t)atoi(colon + 1), holder, sizeof(holder));
+        sb_port_holder("tcp", (uint16_t)port, holder, sizeof(holder));
         snprintf(message, size,
                  "%s: in use by %s; stop that, or choose another address with --listen", spec,
                  holder);
