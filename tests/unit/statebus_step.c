@@ -501,15 +501,16 @@ check_told(pid_t pid, const struct sb_table *table, uint64_t seen, struct sb_rea
     for (; seen < ring.tail; seen++) {
         const void *row = &record[1];
 
+        if (ring.records == NULL) { /* a log, which has it in order; the publisher reads it there */
+            uint64_t position = seen, lost = 0;
+
+            assert_int_equal(sb_reader_next(reader, table->id, 0, &position, told, &lost), 1);
+            assert_int_equal(lost, 0);
+            continue;
+        }
         assert_true(ring.record_size <= sizeof record);
         peek(pid, record, ring.records + (seen & ring.mask) * ring.record_size, ring.record_size);
-        if (table->id == SB_T_event) {
-            uint64_t position = record[0] & SB_CLOCK_MASK, lost = 0;
-
-            assert_int_equal(sb_reader_next(reader, SB_T_event, 0, &position, told, &lost), 1);
-            assert_int_equal(lost, 0);
-            assert_memory_equal(told, row, table->info->row_size);
-        } else if (record[0] >> 48 == SB_REMOVE) {
+        if (record[0] >> 48 == SB_REMOVE) {
             assert_int_equal(sb_lookup(reader, table->id, row, told), 0);
         } else {
             assert_int_equal(record[0] >> 48, SB_PUT);
@@ -538,9 +539,13 @@ a_change_is_told_when_it_is_made(void **state)
 #ifdef __SANITIZE_THREAD__
     skip();
 #endif
-    for (int i = 0; i < 2; i++)
-        assert_non_null(tables[i]->changes =
-                            sb_changes_new(4096, tables[i]->info->row_size, &waker));
+    for (int i = 0; i < 2; i++) {
+        bool log = tables[i]->info->kind == SB_RING;
+
+        tables[i]->changes = sb_changes_new(log ? tables[i]->n_slots : 4096,
+                                            tables[i]->info->row_size, log, 0, &waker);
+        assert_non_null(tables[i]->changes);
+    }
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
