@@ -157,13 +157,15 @@ begin_setup(struct ctl_conn *conn)
 
     if (!ctl_conn_room(conn, 256, &b))
         return;
-    conn->setup_flows_xid = ctl_conn_xid(conn);
-    of_put_set_config(&b, conn->version, ctl_conn_xid(conn), 0, OFPCML_NO_BUFFER);
     if (conn->version == OF10) { /* has no groups; its ports came with the features */
         conn->multicast.refused = true;
     } else {
         conn->setup_ports_xid = ctl_conn_xid(conn);
         conn->setup_groups_xid = ctl_conn_xid(conn);
+    }
+    conn->setup_flows_xid = ctl_conn_xid(conn);
+    of_put_set_config(&b, conn->version, ctl_conn_xid(conn), 0, OFPCML_NO_BUFFER);
+    if (conn->version != OF10) {
         of_put_multipart_request(&b, conn->version, conn->setup_ports_xid, OFPMP_PORT_DESC, 0, NULL,
                                  0);
         of_put_multipart_request(&b, conn->version, conn->setup_groups_xid, OFPMP_GROUP_DESC, 0,
