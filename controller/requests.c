@@ -228,14 +228,15 @@ ctl_conn_refused(struct ctl_conn *conn, const struct of_error_msg *error)
         close_hello_failed(conn, error);
         return;
     }
-    if (!conn->registered)
-        return; /* it has been asked for nothing that could be refused */
-    log_refusal(conn, error, kind);
-    switch (meaning) {
-    case M_VERSION:
+    if (meaning == M_VERSION) {
         ctl_conn_close(conn, SB_severity_WARNING,
                        "it answers BAD_VERSION, after version %u was agreed", conn->version);
         return;
+    }
+    if (!conn->registered)
+        return; /* it has been asked for nothing else that could be refused */
+    log_refusal(conn, error, kind);
+    switch (meaning) {
     case M_BUFFER:
         conn->worker->counters.lost_buffers++;
         if (ctl_flow_without_buffer(conn, error, slot))
@@ -248,6 +249,7 @@ ctl_conn_refused(struct ctl_conn *conn, const struct of_error_msg *error)
         hold_rules(conn, "another controller is its master");
         break;
     case M_HELLO:
+    case M_VERSION:
     case M_OTHER:
         break;
     }

@@ -44,7 +44,7 @@ struct ctl_tls {
     int fd;        /* borrowed */
     size_t budget; /* bytes that may still be read from fd in this call */
     bool eof;      /* fd has ended */
-    bool broken;   /* failed for good: nothing more may be sent, not even a goodbye */
+    int broken;    /* failed for good: the errno; nothing more may be sent, not even a goodbye */
     bool read_waits_out, write_waits_in;
     bool established;
     uint8_t first[3]; /* what the peer began with, if n_first is 3: a plain OpenFlow peer is known
@@ -325,7 +325,7 @@ ctl_tls_free(struct ctl_tls **tls)
 {
     if (*tls == NULL)
         return;
-    if ((*tls)->established && !(*tls)->broken) {
+    if ((*tls)->established && (*tls)->broken == 0) {
         ERR_clear_error();
         SSL_shutdown((*tls)->ssl);
     }
@@ -400,19 +400,16 @@ failed(struct ctl_tls *tls, int result, bool writing)
         break;
     }
     shutdown(tls->fd, SHUT_RD);
-    if (tls->broken) {
-        errno = EPROTO; /* with the words of the first time */
-        return -1;
-    }
-    tls->broken = true;
-    if (error == SSL_ERROR_SYSCALL) {
+    if (tls->broken == 0 && error == SSL_ERROR_SYSCALL) {
+        tls->broken = saved != 0 && saved != EAGAIN ? saved : ECONNRESET;
         tls->refusal = CTL_TLS_GONE;
         snprintf(tls->error, sizeof(tls->error), "%s",
-                 tls->eof ? "the peer closed" : strerror(saved != 0 ? saved : ECONNRESET));
-    } else {
+                 tls->eof ? "the peer closed" : strerror(tls->broken));
+    } else if (tls->broken == 0) {
+        tls->broken = EPROTO;
         explain(tls);
     }
-    errno = EPROTO;
+    errno = tls->broken; /* with the words of the first time */
     return -1;
 }
 
@@ -467,8 +464,8 @@ ctl_tls_write(struct ctl_tls *tls, const uint8_t *data, size_t size)
     size_t n;
     int result;
 
-    if (tls->broken) {
-        errno = EPROTO;
+    if (tls->broken != 0) {
+        errno = tls->broken;
         return -1;
     }
     ERR_clear_error();

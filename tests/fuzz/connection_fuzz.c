@@ -59,6 +59,8 @@ clean(void)
 {
     char path[96];
 
+    sb_log_level(SB_LOG_INFO);
+    ctl_counters_log("reached", &workers[0].counters);
     sb_owner_close(&app.owner);
     snprintf(path, sizeof(path), "rm -rf '%s'", getenv("TRIVET_RUNTIME_DIR"));
     if (system(path) != 0)
@@ -95,6 +97,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
     must(ctl_mailbox_init(&app.mailbox) == 0 && ctl_mailbox_init(&workers[0].mailbox) == 0,
          "mailbox");
     must(ctl_topology_open(&app, dir) == 0, "topology");
+    app.topology->settle_ns = 0; /* ports are known at once: an input takes a millisecond */
     must(ctl_worker_init(&workers[0], &app, 0) == 0, "worker");
     atexit(clean);
     return 0;

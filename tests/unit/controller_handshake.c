@@ -270,6 +270,30 @@ silent_holder_is_replaced(void **state)
     assert_int_equal(fake_events(net, SB_event_kind_ATTACK), 0);
 }
 
+/* Each time costs the others something, so there is an end to it. */
+static void
+who_comes_too_often_waits(void **state)
+{
+    struct fake_net *net = *state;
+    struct fake_switch *sw = fake_switch_new(net, 3, 2), *other;
+    uint64_t begin = sb_mono();
+
+    for (unsigned i = 0; i < 20; i++) {
+        fake_connect(sw);
+        WAIT(net, sw->count[OFPT13_BARRIER_REQUEST] > 0);
+        fake_disconnect(sw);
+    }
+    fake_connect(sw);
+    WAIT(net, fake_logged(net, "has connected more than 20 times in 10 s, waits"));
+    other = fake_switch_add(net, 5, 2); /* of the same worker */
+    WAIT(net, fake_switch_state(net, 5) == SB_switch_state_READY);
+    assert_int_equal(other->count[OFPT13_ERROR], 0);
+    if (sb_mono() - begin < 9 * SB_SECOND)
+        assert_int_equal(sw->count[OFPT13_MULTIPART_REQUEST], 0);
+    WAIT(net, fake_switch_state(net, 3) == SB_switch_state_READY);
+    assert_true(sb_mono() - begin > 9 * SB_SECOND);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fake_setup, fake_teardown)
 
 int
@@ -284,6 +308,7 @@ main(void)
         TEST(echo_returns_its_payload),
         TEST(living_holder_keeps_its_dpid),
         TEST(silent_holder_is_replaced),
+        TEST(who_comes_too_often_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
