@@ -495,18 +495,16 @@ print_tlv(struct of_printer *printer, const struct tlv *tlv)
     const struct oxm_field *field;
 
     if (find_field(tlv, &field) || !field) {
-        unsigned half = tlv->has_mask ? tlv->size / 2u : tlv->size;
+        unsigned head = tlv->class == OFPXMC_EXPERIMENTER && tlv->size >= EXPERIMENTER_SIZE
+                            ? EXPERIMENTER_SIZE
+                            : 0;
+        unsigned size = (tlv->size - head) / (tlv->has_mask ? 2u : 1u);
 
-        if (tlv->class == OFPXMC_EXPERIMENTER && tlv->size >= EXPERIMENTER_SIZE) {
-            of_say(printer, "oxm(0x%x,%u)=", of_get32(tlv->value), tlv->field);
-            of_say_hex(printer, tlv->value + EXPERIMENTER_SIZE, tlv->size - EXPERIMENTER_SIZE);
-            return;
-        }
-        of_say(printer, "oxm(%#x,%u)=", tlv->class, tlv->field);
-        of_say_hex(printer, tlv->value, half);
+        of_say(printer, "oxm(0x%x,%u)=", head ? of_get32(tlv->value) : tlv->class, tlv->field);
+        of_say_hex(printer, tlv->value + head, size);
         if (tlv->has_mask) {
             of_say(printer, "/");
-            of_say_hex(printer, tlv->value + half, half);
+            of_say_hex(printer, tlv->value + head + size, size);
         }
         return;
     }
