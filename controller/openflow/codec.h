@@ -106,8 +106,9 @@ struct of_printer {
 typedef int of_print_function(struct of_printer *printer, const uint8_t *m, struct of_where *where);
 
 struct of_row {
-    const char *name;         /* as in the spec, without prefix; NULL: no such type */
-    uint16_t minimum;         /* smallest possible length of the whole message */
+    const char *name; /* as in the spec, without prefix; NULL: no such type */
+    uint16_t size;    /* of the whole message, or its smallest */
+    enum { AT_LEAST, FIXED } size_is;
     of_print_function *print; /* NULL: the header says it all, or the body is shown by size */
 };
 
@@ -220,6 +221,7 @@ void of_say_buffer(struct of_printer *printer, uint32_t buffer_id);
 /* name: with what separates it from the value, " out_group:" */
 void of_say_group(struct of_printer *printer, const char *name, uint32_t group);
 void of_say_meter(struct of_printer *printer, const char *name, uint32_t meter);
+void of_say_table(struct of_printer *printer, const char *name, uint8_t table_id);
 void of_say_counters(struct of_printer *printer, const char *name, struct of_cursor counters);
 void of_say_port_desc(struct of_printer *printer, uint8_t version, const struct of_port *port);
 

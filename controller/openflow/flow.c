@@ -246,11 +246,13 @@ of_print_flow_mod(struct of_printer *printer, const uint8_t *m, struct of_where 
     if (error)
         return error;
     of_say(printer, " %s", commands[mod.command]);
-    if (m[0] == OF13)
-        of_say(printer, " table=%u priority=%u cookie=%016lx/%016lx", mod.table_id, mod.priority,
+    if (m[0] == OF13) {
+        of_say_table(printer, " table=", mod.table_id);
+        of_say(printer, " priority=%u cookie=%016lx/%016lx", mod.priority,
                (unsigned long)mod.cookie, (unsigned long)mod.cookie_mask);
-    else
+    } else {
         of_say(printer, " priority=%u cookie=%016lx", mod.priority, (unsigned long)mod.cookie);
+    }
     of_say(printer, " idle=%u hard=%u", mod.idle_s, mod.hard_s);
     say_flags(printer, mod.flags);
     of_say_buffer(printer, mod.buffer_id);
@@ -298,6 +300,8 @@ of_decode_flow_removed(const uint8_t *m, struct of_flow_removed *ret, struct of_
     if (m[0] != OF13)
         return of_fail(where, m, m, "version", OF_EVERSION);
     error = of_match_size(m + REMOVED13_SIZE, of_length(m) - (uint32_t)REMOVED13_SIZE);
+    if (error > 0 && REMOVED13_SIZE + error != of_length(m)) /* something is behind it */
+        error = OF_ELENGTH;
     if (error < 0)
         return of_fail(where, m, m + REMOVED13_SIZE, "match length", error);
     error = of_match_decode(m + REMOVED13_SIZE, &ret->match, &at);

@@ -445,6 +445,17 @@ of_add_group_features(struct of_buffer *b, const struct of_group_features *featu
     }
 }
 
+/* A word with a bit for each action's number. */
+static void
+say_actions(struct of_printer *printer, uint32_t bits)
+{
+    const char *names[32];
+
+    for (uint16_t i = 0; i < 32; i++)
+        names[i] = of_action_name(i);
+    OF_SAY_FLAGS(printer, bits, names);
+}
+
 int
 of_print_group_features(struct of_printer *printer, uint8_t version, struct of_cursor *body)
 {
@@ -458,9 +469,11 @@ of_print_group_features(struct of_printer *printer, uint8_t version, struct of_c
         of_say(printer, " capabilities=");
         OF_SAY_FLAGS(printer, f.capabilities, capabilities);
         for (unsigned i = 0; i < OF_LEN(types); i++)
-            if (f.types & 1u << i)
-                of_say(printer, " %s={max=%u actions=0x%x}", types[i], f.max_groups[i],
-                       f.actions[i]);
+            if (f.types & 1u << i) {
+                of_say(printer, " %s={max=%u actions=", types[i], f.max_groups[i]);
+                say_actions(printer, f.actions[i]);
+                of_say(printer, "}");
+            }
     }
     return error;
 }

@@ -12,64 +12,65 @@
 
 /* OpenFlow 1.3.5, section numbers of TS-023 */
 static const struct of_row rows13[] = {
-    [OFPT13_HELLO] = {"HELLO", 8, of_print_hello},                              /* 7.5.1 */
-    [OFPT13_ERROR] = {"ERROR", 12, of_print_error},                             /* 7.4.4 */
-    [OFPT13_ECHO_REQUEST] = {"ECHO_REQUEST", 8, of_print_echo},                 /* 7.5.2 */
-    [OFPT13_ECHO_REPLY] = {"ECHO_REPLY", 8, of_print_echo},                     /* 7.5.3 */
-    [OFPT13_EXPERIMENTER] = {"EXPERIMENTER", 16, of_print_experimenter},        /* 7.5.4 */
-    [OFPT13_FEATURES_REQUEST] = {"FEATURES_REQUEST", 8, NULL},                  /* 7.3.1 */
-    [OFPT13_FEATURES_REPLY] = {"FEATURES_REPLY", 32, of_print_features_reply},  /* 7.3.1 */
-    [OFPT13_GET_CONFIG_REQUEST] = {"GET_CONFIG_REQUEST", 8, NULL},              /* 7.3.2 */
-    [OFPT13_GET_CONFIG_REPLY] = {"GET_CONFIG_REPLY", 12, of_print_config},      /* 7.3.2 */
-    [OFPT13_SET_CONFIG] = {"SET_CONFIG", 12, of_print_config},                  /* 7.3.2 */
-    [OFPT13_PACKET_IN] = {"PACKET_IN", 34, of_print_packet_in},                 /* 7.4.1 */
-    [OFPT13_FLOW_REMOVED] = {"FLOW_REMOVED", 56, of_print_flow_removed},        /* 7.4.2 */
-    [OFPT13_PORT_STATUS] = {"PORT_STATUS", 80, of_print_port_status},           /* 7.4.3 */
-    [OFPT13_PACKET_OUT] = {"PACKET_OUT", 24, of_print_packet_out},              /* 7.3.7 */
-    [OFPT13_FLOW_MOD] = {"FLOW_MOD", 56, of_print_flow_mod},                    /* 7.3.4.1 */
-    [OFPT13_GROUP_MOD] = {"GROUP_MOD", 16, of_print_group_mod},                 /* 7.3.4.2 */
-    [OFPT13_PORT_MOD] = {"PORT_MOD", 40, of_print_port_mod},                    /* 7.3.4.3 */
-    [OFPT13_TABLE_MOD] = {"TABLE_MOD", 16, of_print_table_mod},                 /* 7.3.3 */
-    [OFPT13_MULTIPART_REQUEST] = {"MULTIPART_REQUEST", 16, of_print_multipart}, /* 7.3.5 */
-    [OFPT13_MULTIPART_REPLY] = {"MULTIPART_REPLY", 16, of_print_multipart},     /* 7.3.5 */
-    [OFPT13_BARRIER_REQUEST] = {"BARRIER_REQUEST", 8, NULL},                    /* 7.3.8 */
-    [OFPT13_BARRIER_REPLY] = {"BARRIER_REPLY", 8, NULL},                        /* 7.3.8 */
-    [OFPT13_QUEUE_GET_CONFIG_REQUEST] = {"QUEUE_GET_CONFIG_REQUEST", 16,
+    [OFPT13_HELLO] = {"HELLO", 8, AT_LEAST, of_print_hello},                          /* 7.5.1 */
+    [OFPT13_ERROR] = {"ERROR", 12, AT_LEAST, of_print_error},                         /* 7.4.4 */
+    [OFPT13_ECHO_REQUEST] = {"ECHO_REQUEST", 8, AT_LEAST, of_print_echo},             /* 7.5.2 */
+    [OFPT13_ECHO_REPLY] = {"ECHO_REPLY", 8, AT_LEAST, of_print_echo},                 /* 7.5.3 */
+    [OFPT13_EXPERIMENTER] = {"EXPERIMENTER", 16, AT_LEAST, of_print_experimenter},    /* 7.5.4 */
+    [OFPT13_FEATURES_REQUEST] = {"FEATURES_REQUEST", 8, FIXED, NULL},                 /* 7.3.1 */
+    [OFPT13_FEATURES_REPLY] = {"FEATURES_REPLY", 32, FIXED, of_print_features_reply}, /* 7.3.1 */
+    [OFPT13_GET_CONFIG_REQUEST] = {"GET_CONFIG_REQUEST", 8, FIXED, NULL},             /* 7.3.2 */
+    [OFPT13_GET_CONFIG_REPLY] = {"GET_CONFIG_REPLY", 12, FIXED, of_print_config},     /* 7.3.2 */
+    [OFPT13_SET_CONFIG] = {"SET_CONFIG", 12, FIXED, of_print_config},                 /* 7.3.2 */
+    [OFPT13_PACKET_IN] = {"PACKET_IN", 34, AT_LEAST, of_print_packet_in},             /* 7.4.1 */
+    [OFPT13_FLOW_REMOVED] = {"FLOW_REMOVED", 56, AT_LEAST, of_print_flow_removed},    /* 7.4.2 */
+    [OFPT13_PORT_STATUS] = {"PORT_STATUS", 80, FIXED, of_print_port_status},          /* 7.4.3 */
+    [OFPT13_PACKET_OUT] = {"PACKET_OUT", 24, AT_LEAST, of_print_packet_out},          /* 7.3.7 */
+    [OFPT13_FLOW_MOD] = {"FLOW_MOD", 56, AT_LEAST, of_print_flow_mod},                /* 7.3.4.1 */
+    [OFPT13_GROUP_MOD] = {"GROUP_MOD", 16, AT_LEAST, of_print_group_mod},             /* 7.3.4.2 */
+    [OFPT13_PORT_MOD] = {"PORT_MOD", 40, FIXED, of_print_port_mod},                   /* 7.3.4.3 */
+    [OFPT13_TABLE_MOD] = {"TABLE_MOD", 16, FIXED, of_print_table_mod},                /* 7.3.3 */
+    [OFPT13_MULTIPART_REQUEST] = {"MULTIPART_REQUEST", 16, AT_LEAST,
+                                  of_print_multipart},                                /* 7.3.5 */
+    [OFPT13_MULTIPART_REPLY] = {"MULTIPART_REPLY", 16, AT_LEAST, of_print_multipart}, /* 7.3.5 */
+    [OFPT13_BARRIER_REQUEST] = {"BARRIER_REQUEST", 8, FIXED, NULL},                   /* 7.3.8 */
+    [OFPT13_BARRIER_REPLY] = {"BARRIER_REPLY", 8, FIXED, NULL},                       /* 7.3.8 */
+    [OFPT13_QUEUE_GET_CONFIG_REQUEST] = {"QUEUE_GET_CONFIG_REQUEST", 16, FIXED,
                                          of_print_queue_config}, /* 7.3.6 */
-    [OFPT13_QUEUE_GET_CONFIG_REPLY] = {"QUEUE_GET_CONFIG_REPLY", 16,
-                                       of_print_queue_config},          /* 7.3.6 */
-    [OFPT13_ROLE_REQUEST] = {"ROLE_REQUEST", 24, of_print_role},        /* 7.3.9 */
-    [OFPT13_ROLE_REPLY] = {"ROLE_REPLY", 24, of_print_role},            /* 7.3.9 */
-    [OFPT13_GET_ASYNC_REQUEST] = {"GET_ASYNC_REQUEST", 8, NULL},        /* 7.3.10 */
-    [OFPT13_GET_ASYNC_REPLY] = {"GET_ASYNC_REPLY", 32, of_print_async}, /* 7.3.10 */
-    [OFPT13_SET_ASYNC] = {"SET_ASYNC", 32, of_print_async},             /* 7.3.10 */
-    [OFPT13_METER_MOD] = {"METER_MOD", 16, of_print_meter_mod},         /* 7.3.4.4 */
+    [OFPT13_QUEUE_GET_CONFIG_REPLY] = {"QUEUE_GET_CONFIG_REPLY", 16, AT_LEAST,
+                                       of_print_queue_config},                 /* 7.3.6 */
+    [OFPT13_ROLE_REQUEST] = {"ROLE_REQUEST", 24, FIXED, of_print_role},        /* 7.3.9 */
+    [OFPT13_ROLE_REPLY] = {"ROLE_REPLY", 24, FIXED, of_print_role},            /* 7.3.9 */
+    [OFPT13_GET_ASYNC_REQUEST] = {"GET_ASYNC_REQUEST", 8, FIXED, NULL},        /* 7.3.10 */
+    [OFPT13_GET_ASYNC_REPLY] = {"GET_ASYNC_REPLY", 32, FIXED, of_print_async}, /* 7.3.10 */
+    [OFPT13_SET_ASYNC] = {"SET_ASYNC", 32, FIXED, of_print_async},             /* 7.3.10 */
+    [OFPT13_METER_MOD] = {"METER_MOD", 16, AT_LEAST, of_print_meter_mod},      /* 7.3.4.4 */
 };
 
 /* OpenFlow 1.0.0, section 5.1 numbers the types */
 static const struct of_row rows10[] = {
-    [0] = {"HELLO", 8, of_print_hello},                             /* 5.5.1 */
-    [1] = {"ERROR", 12, of_print_error},                            /* 5.4.4 */
-    [2] = {"ECHO_REQUEST", 8, of_print_echo},                       /* 5.5.2 */
-    [3] = {"ECHO_REPLY", 8, of_print_echo},                         /* 5.5.3 */
-    [4] = {"VENDOR", 12, of_print_experimenter},                    /* 5.5.4 */
-    [5] = {"FEATURES_REQUEST", 8, NULL},                            /* 5.3.1 */
-    [6] = {"FEATURES_REPLY", 32, of_print_features_reply},          /* 5.3.1 */
-    [7] = {"GET_CONFIG_REQUEST", 8, NULL},                          /* 5.3.2 */
-    [8] = {"GET_CONFIG_REPLY", 12, of_print_config},                /* 5.3.2 */
-    [9] = {"SET_CONFIG", 12, of_print_config},                      /* 5.3.2 */
-    [10] = {"PACKET_IN", 18, of_print_packet_in},                   /* 5.4.1 */
-    [11] = {"FLOW_REMOVED", 88, of_print_flow_removed},             /* 5.4.3 */
-    [12] = {"PORT_STATUS", 64, of_print_port_status},               /* 5.4.3 */
-    [13] = {"PACKET_OUT", 16, of_print_packet_out},                 /* 5.3.6 */
-    [14] = {"FLOW_MOD", 72, of_print_flow_mod},                     /* 5.3.3 */
-    [15] = {"PORT_MOD", 32, of_print_port_mod},                     /* 5.3.3 */
-    [16] = {"STATS_REQUEST", 12, of_print_multipart},               /* 5.3.5 */
-    [17] = {"STATS_REPLY", 12, of_print_multipart},                 /* 5.3.5 */
-    [18] = {"BARRIER_REQUEST", 8, NULL},                            /* 5.3.7 */
-    [19] = {"BARRIER_REPLY", 8, NULL},                              /* 5.3.7 */
-    [20] = {"QUEUE_GET_CONFIG_REQUEST", 12, of_print_queue_config}, /* 5.3.4 */
-    [21] = {"QUEUE_GET_CONFIG_REPLY", 16, of_print_queue_config},   /* 5.3.4 */
+    [0] = {"HELLO", 8, AT_LEAST, of_print_hello},                           /* 5.5.1 */
+    [1] = {"ERROR", 12, AT_LEAST, of_print_error},                          /* 5.4.4 */
+    [2] = {"ECHO_REQUEST", 8, AT_LEAST, of_print_echo},                     /* 5.5.2 */
+    [3] = {"ECHO_REPLY", 8, AT_LEAST, of_print_echo},                       /* 5.5.3 */
+    [4] = {"VENDOR", 12, AT_LEAST, of_print_experimenter},                  /* 5.5.4 */
+    [5] = {"FEATURES_REQUEST", 8, FIXED, NULL},                             /* 5.3.1 */
+    [6] = {"FEATURES_REPLY", 32, AT_LEAST, of_print_features_reply},        /* 5.3.1 */
+    [7] = {"GET_CONFIG_REQUEST", 8, FIXED, NULL},                           /* 5.3.2 */
+    [8] = {"GET_CONFIG_REPLY", 12, FIXED, of_print_config},                 /* 5.3.2 */
+    [9] = {"SET_CONFIG", 12, FIXED, of_print_config},                       /* 5.3.2 */
+    [10] = {"PACKET_IN", 18, AT_LEAST, of_print_packet_in},                 /* 5.4.1 */
+    [11] = {"FLOW_REMOVED", 88, FIXED, of_print_flow_removed},              /* 5.4.3 */
+    [12] = {"PORT_STATUS", 64, FIXED, of_print_port_status},                /* 5.4.3 */
+    [13] = {"PACKET_OUT", 16, AT_LEAST, of_print_packet_out},               /* 5.3.6 */
+    [14] = {"FLOW_MOD", 72, AT_LEAST, of_print_flow_mod},                   /* 5.3.3 */
+    [15] = {"PORT_MOD", 32, FIXED, of_print_port_mod},                      /* 5.3.3 */
+    [16] = {"STATS_REQUEST", 12, AT_LEAST, of_print_multipart},             /* 5.3.5 */
+    [17] = {"STATS_REPLY", 12, AT_LEAST, of_print_multipart},               /* 5.3.5 */
+    [18] = {"BARRIER_REQUEST", 8, FIXED, NULL},                             /* 5.3.7 */
+    [19] = {"BARRIER_REPLY", 8, FIXED, NULL},                               /* 5.3.7 */
+    [20] = {"QUEUE_GET_CONFIG_REQUEST", 12, FIXED, of_print_queue_config},  /* 5.3.4 */
+    [21] = {"QUEUE_GET_CONFIG_REPLY", 16, AT_LEAST, of_print_queue_config}, /* 5.3.4 */
 };
 
 const struct of_row *
@@ -105,7 +106,9 @@ of_check(const struct of_header *header)
 
     if (!row)
         return error;
-    return header->length < row->minimum ? OF_ESHORT : OF_OK;
+    if (header->length < row->size)
+        return OF_ESHORT;
+    return row->size_is == FIXED && header->length != row->size ? OF_ELENGTH : OF_OK;
 }
 
 const char *

@@ -63,6 +63,8 @@ row_of(uint8_t version, uint16_t type)
 {
     if (type == OFPMP_EXPERIMENTER)
         return &experimenter_row;
+    if (type == OFPMP_PORT_DESC) /* in 1.0 an extension of Open vSwitch: ovs-ofctl asks for it */
+        return &rows[type];
     return type < (version == OF10 ? N_TYPES10 : OF_LEN(rows)) ? &rows[type] : NULL;
 }
 
@@ -515,7 +517,7 @@ print_request(struct of_printer *printer, uint8_t version, enum request kind,
 
     switch (kind) {
     case FLOWS:
-        of_say(printer, " table=%u", r->table_id);
+        of_say_table(printer, " table=", r->table_id);
         of_say_port(printer, " out_port", r->out_port);
         if (version != OF10) {
             of_say_group(printer, " out_group:", r->out_group);

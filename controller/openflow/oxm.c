@@ -510,7 +510,7 @@ print_tlv(struct of_printer *printer, const struct tlv *tlv)
     }
     of_say(printer, "%s=", field->name);
     print_value(printer, field->format, tlv->value, field->size);
-    if (tlv->has_mask) {
+    if (tlv->has_mask && !all_ones(tlv->value + field->size, field->size)) {
         of_say(printer, "/");
         print_value(printer, field->format, tlv->value + field->size, field->size);
     }

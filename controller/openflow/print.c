@@ -132,9 +132,12 @@ of_print(const uint8_t *message, size_t size, char *ret, size_t ret_size)
         if (framed < 0) {
             error = framed;
             where = (struct of_where){2, "length"};
-        } else if (row && (header.length < row->minimum || framed == 0)) {
+        } else if (row && framed == 0) {
             error = OF_ESHORT;
-            where = (struct of_where){(uint32_t)(framed ? header.length : size), "body"};
+            where = (struct of_where){(uint32_t)size, "body"};
+        } else if (row && of_check(&header) != OF_OK) {
+            error = of_check(&header);
+            where = (struct of_where){header.length, "body"};
         } else if (row && row->print) {
             error = row->print(&printer, message, &where);
         } else if (row && header.length > OF_HEADER_SIZE) {

@@ -31,13 +31,13 @@ of_put_table_mod(struct of_buffer *b, uint32_t xid, const struct of_table_mod *m
         of_store64(p + 8, (uint64_t)mod->table_id << 56 | mod->config);
 }
 
-static void
-say_table(struct of_printer *printer, uint8_t table_id)
+void
+of_say_table(struct of_printer *printer, const char *name, uint8_t table_id)
 {
     if (table_id == OFPTT_ALL)
-        of_say(printer, "table=ALL");
+        of_say(printer, "%sALL", name);
     else
-        of_say(printer, "table=%u", table_id);
+        of_say(printer, "%s%u", name, table_id);
 }
 
 int
@@ -48,8 +48,7 @@ of_print_table_mod(struct of_printer *printer, const uint8_t *m, struct of_where
 
     if (error)
         return error;
-    of_say(printer, " ");
-    say_table(printer, mod.table_id);
+    of_say_table(printer, " table=", mod.table_id);
     of_say(printer, " config=0x%x", mod.config);
     return OF_OK;
 }
@@ -110,7 +109,7 @@ of_print_table_stats(struct of_printer *printer, uint8_t version, struct of_curs
 
     while ((error = of_next_table_stats(version, body, &stats)) > 0) {
         of_say(printer, " [");
-        say_table(printer, stats.table_id);
+        of_say_table(printer, "table=", stats.table_id);
         if (version == OF10) {
             of_say(printer, " name=");
             of_say_text(printer, stats.name);
@@ -392,7 +391,7 @@ of_print_table_features(struct of_printer *printer, uint8_t version, struct of_c
     (void)version;
     while ((error = of_next_table_features(body, &f)) > 0) {
         of_say(printer, " [");
-        say_table(printer, f.table_id);
+        of_say_table(printer, "table=", f.table_id);
         of_say(printer, " name=");
         of_say_text(printer, f.name);
         of_say(printer, " metadata_match=0x%lx metadata_write=0x%lx config=0x%x max_entries=%u",

@@ -320,10 +320,10 @@ of_frame(const uint8_t *p, size_t n, struct of_header *ret)
 
 /* "PACKET_IN", or "type 99"; buf of at least 16 bytes. */
 const char *of_type_name(uint8_t version, uint8_t type, char *buf, size_t size);
-/* Is the length of this message possible for its version and type (the row's minimum)? OF_OK, or
- * OF_EVERSION, OF_ETYPE, OF_ESHORT. Every decoder below assumes it was called with OF_OK. HELLO,
- * ERROR and ECHO are alike in every version and are OK in each: a peer refuses our version in its
- * own. */
+/* Is the length of this message possible for its version and type? OF_OK, or OF_EVERSION, OF_ETYPE,
+ * OF_ESHORT, OF_ELENGTH (too long for a type that has one size). Every decoder below assumes it was
+ * called with OF_OK. HELLO, ERROR and ECHO are alike in every version and are OK in each: a peer
+ * refuses our version in its own. */
 int of_check(const struct of_header *header);
 /* One readable line, no newline. Returns the length written (it truncates with "..."), or an error,
  * after printing what could be decoded and the error with its offset. */

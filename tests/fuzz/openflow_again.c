@@ -300,7 +300,8 @@ reply_again(const uint8_t *m, struct of_buffer *b)
 
     if (error)
         return error;
-    if (m[0] == OF10 && part.type > OFPMP_QUEUE && part.type != OFPMP_EXPERIMENTER)
+    if (m[0] == OF10 && part.type > OFPMP_QUEUE && part.type != OFPMP_PORT_DESC &&
+        part.type != OFPMP_EXPERIMENTER)
         part.type = 0xfffe; /* not in 1.0 */
     start = of_open_reply(b, m[0], of_get32(m + 4), part.type, part.flags);
     error = reply_body_again(m[0], part.type, (struct of_cursor){part.body, part.body_size}, b);

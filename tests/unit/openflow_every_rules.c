@@ -38,7 +38,7 @@ static const struct field_row fields[OFPXMT_COUNT] = {
     [OFPXMT_ETH_DST] = {NULL, NULL, "\x02\0\0\0\0\0", "\xff\xff\xff\0\0\0", false},
     [OFPXMT_ETH_SRC] = {NULL, NULL, "\x02\0\0\0\0\x09", "\xff\xff\xff\xff\xff\xfd", false},
     [OFPXMT_ETH_TYPE] = {NULL, NULL, "\x88\xcc", NULL, false},
-    [OFPXMT_VLAN_VID] = {NULL, NULL, "\x10\x05", "\x1f\xff", false},
+    [OFPXMT_VLAN_VID] = {NULL, NULL, "\x11\x05", "\x1f\x0f", false},
     [OFPXMT_VLAN_PCP] = {NULL, NULL, "\x05", NULL, false},
     [OFPXMT_IP_DSCP] = {IPV4, NULL, "\x2e", NULL, false},
     [OFPXMT_IP_ECN] = {IPV4, NULL, "\x01", NULL, false},
@@ -405,9 +405,10 @@ put_meter(struct of_buffer *b, uint16_t command, bool with_experimenter)
 {
     uint8_t room[128];
     struct of_buffer l = every_list(room, sizeof(room));
-    struct of_meter_mod mod = {.command = command,
-                               .flags = OFPMF_KBPS | OFPMF_BURST | OFPMF_STATS,
-                               .meter = command == OFPMC_DELETE ? OFPM_ALL : 5};
+    struct of_meter_mod mod = {
+        .command = command,
+        .flags = command == OFPMC_DELETE ? 0 : OFPMF_KBPS | OFPMF_BURST | OFPMF_STATS,
+        .meter = command == OFPMC_DELETE ? OFPM_ALL : 5};
 
     if (command != OFPMC_DELETE)
         mod.bands = every_bands(&l, with_experimenter);

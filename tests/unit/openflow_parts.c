@@ -163,7 +163,7 @@ types_of_1_0(void **state)
     of_put_stats_request(&b, OF10, 1, &request);
     assert_true(b.full && b.len == 0);
     b = fresh(1024);
-    of_close(&b, of_open_reply(&b, OF10, 1, OFPMP_PORT_DESC, 0));
+    of_close(&b, of_open_reply(&b, OF10, 1, OFPMP_METER, 0));
     assert_true(b.full && b.len == 0);
     b = fresh(1024);
     of_put_multipart_request(&b, OF10, 1, OFPMP_QUEUE, 0, "\0\1\0\0\0\0\0\1", 8);
