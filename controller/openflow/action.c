@@ -343,9 +343,7 @@ of_actions_encode(uint8_t *p, const struct of_action *actions, unsigned n)
         uint32_t size;
 
         if (a->type == OF_A_OUTPUT) {
-            of_store32(p, 16);
-            of_store32(p + 4, a->port);
-            of_store64(p + 8, (uint64_t)a->max_len << 48);
+            of_output_encode(p, a);
             p += 16;
             continue;
         }

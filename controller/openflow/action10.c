@@ -129,12 +129,14 @@ wire_size(const struct of_action *action)
     const struct action_row *row;
     uint16_t port;
 
+    if (action->type == OF_A_OUTPUT) /* hot */
+        return of_port_to10(action->port, &port) ? 8 : 0;
     if (action->type == OF_A_EXPERIMENTER || action->type == OF_A_OTHER)
         return of_raw_action_size(action);
     row = row_of_type(action->type);
     if (!row)
         return 0;
-    if ((row->argument == OUTPUT || row->argument == ENQUEUE) && !of_port_to10(action->port, &port))
+    if (row->argument == ENQUEUE && !of_port_to10(action->port, &port))
         return 0;
     return row->size;
 }

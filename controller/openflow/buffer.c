@@ -11,25 +11,6 @@
 #include <trivet/openflow_stats.h>
 
 uint8_t *
-of_begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
-         size_t more)
-{
-    uint8_t *p = b->data + b->len;
-    size_t size = fixed + more;
-
-    if (b->full || more > OF_MESSAGE_MAX || size > OF_MESSAGE_MAX || size > b->size - b->len) {
-        b->full = true;
-        return NULL;
-    }
-    p[0] = version;
-    p[1] = type;
-    of_store16(p + 2, (uint16_t)size);
-    of_store32(p + 4, xid);
-    b->len += size;
-    return p;
-}
-
-uint8_t *
 of_begin_multipart(struct of_buffer *b, uint8_t type, uint32_t xid, uint16_t multipart,
                    uint16_t flags, size_t size)
 {

@@ -162,6 +162,33 @@ int of_next_raw(struct of_cursor *c, const uint8_t **ret, uint16_t *ret_size);
 /* Size on the wire of a list; 0 and *ret_bad when one of them cannot be encoded. */
 uint32_t of_actions_wire_size(const struct of_action *actions, unsigned n, bool *ret_bad);
 uint8_t *of_actions_encode(uint8_t *p, const struct of_action *actions, unsigned n);
+
+static inline void
+of_output_encode(uint8_t *p, const struct of_action *action)
+{
+    of_store32(p, 16); /* OFPAT_OUTPUT is 0 */
+    of_store32(p + 4, action->port);
+    of_store64(p + 8, (uint64_t)action->max_len << 48);
+}
+
+/* The same two, where nearly every list is one output: hot. */
+static inline uint32_t
+of_actions_hot_size(const struct of_action *actions, unsigned n, bool *ret_bad)
+{
+    if (n == 1 && actions->type == OF_A_OUTPUT)
+        return 16;
+    return of_actions_wire_size(actions, n, ret_bad);
+}
+
+static inline uint8_t *
+of_actions_hot_encode(uint8_t *p, const struct of_action *actions, unsigned n)
+{
+    if (n != 1 || actions->type != OF_A_OUTPUT)
+        return of_actions_encode(p, actions, n);
+    of_output_encode(p, actions);
+    return p + 16;
+}
+
 int of_actions_print(struct of_printer *printer, uint8_t version, const uint8_t *p, uint32_t size,
                      const uint8_t **at);
 /* "output", by its number on the wire; NULL when it is not known */
@@ -185,9 +212,27 @@ int of_instructions_print(struct of_printer *printer, const uint8_t *p, uint32_t
 /* ---- buffer.c ------------------------------------------------------------------- */
 
 /* Room for a message of that size, its header written; NULL and the sticky error when there is
- * none. Sizes that callers give may be anything: they come as `more`, so that no sum can wrap. */
-uint8_t *of_begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
-                  size_t more);
+ * none. Sizes that callers give may be anything: they come as `more`, so that no sum can wrap. Hot.
+ */
+static inline uint8_t *
+of_begin(struct of_buffer *b, uint8_t version, uint8_t type, uint32_t xid, uint32_t fixed,
+         size_t more)
+{
+    uint8_t *p = b->data + b->len;
+    size_t size = fixed + more;
+
+    if (b->full || more > OF_MESSAGE_MAX || size > OF_MESSAGE_MAX || size > b->size - b->len) {
+        b->full = true;
+        return NULL;
+    }
+    p[0] = version;
+    p[1] = type;
+    of_store16(p + 2, (uint16_t)size);
+    of_store32(p + 4, xid);
+    b->len += size;
+    return p;
+}
+
 /* The same for a multipart of OF1.3; the body of `size` bytes is to be written at what it returns.
  */
 uint8_t *of_begin_multipart(struct of_buffer *b, uint8_t type, uint32_t xid, uint16_t multipart,

@@ -125,7 +125,7 @@ of_decode_flow_mod(const uint8_t *m, struct of_flow_mod *ret, struct of_where *w
 /* ---- FLOW_MOD: writing ---------------------------------------------------------------------- */
 
 /* Sizes of the variable parts of a flow; false when something in it has no encoding. */
-static bool
+static inline bool
 flow_size(const struct of_flow_mod *mod, uint32_t *ret_match, uint32_t *ret_instructions)
 {
     bool bad = false;
@@ -133,16 +133,14 @@ flow_size(const struct of_flow_mod *mod, uint32_t *ret_match, uint32_t *ret_inst
     *ret_match = of_match_wire_size(&mod->match, &mod->oxm);
     if (mod->n_actions == OF_VERBATIM) {
         *ret_instructions = mod->instructions.left;
-        bad = *ret_instructions > OF_MESSAGE_MAX;
-    } else {
-        *ret_instructions = of_actions_wire_size(mod->actions, mod->n_actions, &bad);
-        if (mod->n_actions)
-            *ret_instructions += APPLY_HEADER;
+        return *ret_match && *ret_instructions <= OF_MESSAGE_MAX;
     }
+    *ret_instructions =
+        mod->n_actions ? APPLY_HEADER + of_actions_hot_size(mod->actions, mod->n_actions, &bad) : 0;
     return *ret_match && !bad;
 }
 
-static uint8_t *
+static inline uint8_t *
 put_instructions(uint8_t *p, const struct of_flow_mod *mod, uint32_t size)
 {
     if (!size)
@@ -152,7 +150,7 @@ put_instructions(uint8_t *p, const struct of_flow_mod *mod, uint32_t size)
     } else {
         of_store32(p, (uint32_t)OFPIT_APPLY_ACTIONS << 16 | size);
         of_store32(p + 4, 0);
-        of_actions_encode(p + APPLY_HEADER, mod->actions, mod->n_actions);
+        of_actions_hot_encode(p + APPLY_HEADER, mod->actions, mod->n_actions);
     }
     return p + size;
 }

@@ -355,8 +355,13 @@ of_oxm_maskable(uint16_t class, uint8_t field)
 uint32_t
 of_match_wire_size(const struct of_match *match, const struct of_cursor *oxm)
 {
+    const uint32_t hot = OF_M_IN_PORT | OF_M_ETH_DST | OF_M_ETH_SRC;
     uint32_t size = MATCH_HEADER;
 
+    if (!(match->fields & ~hot) && !(match->masked & hot)) /* the rule of most policies */
+        return of_pad8(size + (match->fields & OF_M_IN_PORT ? 8 : 0) +
+                       (match->fields & OF_M_ETH_DST ? 10 : 0) +
+                       (match->fields & OF_M_ETH_SRC ? 10 : 0));
     if (match->fields & ~ENCODABLE) {
         if (!(match->fields & OF_M_OTHER) || !oxm->p || oxm->left > OF_MESSAGE_MAX)
             return 0;

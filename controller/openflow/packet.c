@@ -170,23 +170,28 @@ of_decode_packet_out(const uint8_t *m, struct of_packet_out *ret, struct of_wher
 
 /* The message with room for its actions and data; the end of its fixed part, where the actions go.
  */
+static inline uint8_t *
+begin_out13(struct of_buffer *b, uint32_t xid, uint32_t buffer_id, uint32_t in_port,
+            uint32_t actions_size, size_t size)
+{
+    uint8_t *p = of_begin(b, OF13, OFPT13_PACKET_OUT, xid, OUT13_SIZE + actions_size, size);
+
+    if (!p)
+        return NULL;
+    of_store32(p + 8, buffer_id);
+    of_store32(p + 12, in_port);
+    of_store64(p + 16, (uint64_t)actions_size << 48);
+    return p + OUT13_SIZE;
+}
+
 static uint8_t *
-begin_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id, uint32_t in_port,
-          uint32_t actions_size, size_t size)
+begin_out10(struct of_buffer *b, uint32_t xid, uint32_t buffer_id, uint32_t in_port,
+            uint32_t actions_size, size_t size)
 {
     uint16_t port;
     uint8_t *p;
 
-    if (version == OF13) {
-        p = of_begin(b, OF13, OFPT13_PACKET_OUT, xid, OUT13_SIZE + actions_size, size);
-        if (!p)
-            return NULL;
-        of_store32(p + 8, buffer_id);
-        of_store32(p + 12, in_port);
-        of_store64(p + 16, (uint64_t)actions_size << 48);
-        return p + OUT13_SIZE;
-    }
-    if (version != OF10 || !of_port_to10(in_port, &port)) {
+    if (!of_port_to10(in_port, &port)) {
         of_refuse(b);
         return NULL;
     }
@@ -199,29 +204,51 @@ begin_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id
     return p + OUT10_SIZE;
 }
 
-void
-of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
-                  uint32_t in_port, const struct of_action *actions, unsigned n_actions,
-                  const void *data, size_t size)
+static void
+put_out10(struct of_buffer *b, uint32_t xid, uint32_t buffer_id, uint32_t in_port,
+          const struct of_action *actions, unsigned n_actions, const void *data, size_t size)
 {
     bool bad = false;
-    uint32_t actions_size = version == OF10 ? of_actions10_wire_size(actions, n_actions, &bad)
-                                            : of_actions_wire_size(actions, n_actions, &bad);
+    uint32_t actions_size = of_actions10_wire_size(actions, n_actions, &bad);
     uint8_t *p;
 
     if (bad) {
         of_refuse(b);
         return;
     }
-    if (buffer_id != OF_NO_BUFFER)
-        size = 0;
-    if (version == OF10 && in_port == OFPP_CONTROLLER)
+    if (in_port == OFPP_CONTROLLER)
         in_port = OFPP_ANY; /* what was on no port is from OFPP_NONE there (1.0.0, 5.3.6) */
-    p = begin_out(b, version, xid, buffer_id, in_port, actions_size, size);
+    p = begin_out10(b, xid, buffer_id, in_port, actions_size, size);
     if (!p)
         return;
-    p = version == OF10 ? of_actions10_encode(p, actions, n_actions)
-                        : of_actions_encode(p, actions, n_actions);
+    p = of_actions10_encode(p, actions, n_actions);
+    of_copy(p, data, size);
+}
+
+void
+of_put_packet_out(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
+                  uint32_t in_port, const struct of_action *actions, unsigned n_actions,
+                  const void *data, size_t size)
+{
+    bool bad = version != OF13;
+    uint32_t actions_size;
+    uint8_t *p;
+
+    if (buffer_id != OF_NO_BUFFER)
+        size = 0;
+    if (version == OF10) {
+        put_out10(b, xid, buffer_id, in_port, actions, n_actions, data, size);
+        return;
+    }
+    actions_size = of_actions_hot_size(actions, n_actions, &bad);
+    if (bad) {
+        of_refuse(b);
+        return;
+    }
+    p = begin_out13(b, xid, buffer_id, in_port, actions_size, size);
+    if (!p)
+        return;
+    p = of_actions_hot_encode(p, actions, n_actions);
     of_copy(p, data, size);
 }
 
@@ -229,9 +256,14 @@ void
 of_put_packet_out_again(struct of_buffer *b, uint8_t version, uint32_t xid,
                         const struct of_packet_out *out)
 {
-    uint8_t *p =
-        begin_out(b, version, xid, out->buffer_id, out->in_port, out->actions_size, out->data_size);
+    uint8_t *p = NULL;
 
+    if (version == OF13)
+        p = begin_out13(b, xid, out->buffer_id, out->in_port, out->actions_size, out->data_size);
+    else if (version == OF10)
+        p = begin_out10(b, xid, out->buffer_id, out->in_port, out->actions_size, out->data_size);
+    else
+        of_refuse(b);
     if (!p)
         return;
     of_copy(p, out->actions, out->actions_size);
