@@ -98,7 +98,7 @@ plausible(const uint8_t *p, uint32_t size)
 static void
 take_bytes(struct channel *c, struct stream *s, uint64_t t, const uint8_t *p, uint32_t size)
 {
-    char text[4096];
+    char text[16384]; /* of a list of flows; what is longer ends with "..." */
 
     s->next += size;
     if (s->lost) {

@@ -106,7 +106,7 @@ static const struct error_type errors13[] = {
     [11] = {"ROLE_REQUEST_FAILED", CODES("STALE", "UNSUP", "BAD_ROLE")},
     [12] = {"METER_MOD_FAILED",
             CODES("UNKNOWN", "METER_EXISTS", "INVALID_METER", "UNKNOWN_METER", "BAD_COMMAND",
-                  "BAD_FLAGS", "BAD_RATE", "BAD_BURST", "BAD_BAND", "BAD_BAND_TYPE",
+                  "BAD_FLAGS", "BAD_RATE", "BAD_BURST", "BAD_BAND", "BAD_BAND_VALUE",
                   "OUT_OF_METERS", "OUT_OF_BANDS")},
     [13] = {"TABLE_FEATURES_FAILED",
             CODES("BAD_TABLE", "BAD_METADATA", "BAD_TYPE", "BAD_LEN", "BAD_ARGUMENT", "EPERM")},

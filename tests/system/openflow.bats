@@ -27,6 +27,10 @@ teardown() {
     python3 "$ROOT/tests/system/openflow_oracle.py" tshark <"$BATS_FILE_TMPDIR/every"
 }
 
+@test "the codes of errors have the names that tshark and ovs-ofctl give them" {
+    python3 "$ROOT/tests/system/openflow_oracle.py" errors "$(tool openflow_hex)"
+}
+
 @test "the comparison sees a wrong number, and a wrong word" {
     local -r every=$BATS_FILE_TMPDIR/every oracle=$ROOT/tests/system/openflow_oracle.py
     grep '^1.3 FLOW_MOD'$'\t' "$every" | sed 's/priority=1000/priority=1001/' >"$BATS_TEST_TMPDIR/number"

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""openflow_oracle.py ovs|tshark < LINES - does another program read our messages, and say the same?
+"""openflow_oracle.py ovs|tshark < LINES, or errors OPENFLOW_HEX - does another program read our messages, and say the same?
 
 A line is as openflow_hex writes it: name, "ovs" or "-", hex, what of_print() says, with tabs between.
 The other program must take the message without an error, and every number, address and word that we
 print must be in what it says, in some notation. What cannot be compared is in the tables below, with
-the reason. Exit status 1 when something is wrong."""
+the reason. With errors, the names of all types and codes of an ERROR are compared
+instead: those of 1.3 with tshark, which has the names of the specification, those of 1.0 with OVS.
+Exit status 1 when something is wrong."""
 import ipaddress
 import re
 import subprocess
@@ -207,16 +209,7 @@ SILENT_TSHARK = SILENT_OVS | {"tun_id", "duration", "speed", "output", "oxm", "m
 
 def check_tshark(rows):
     bad = 0
-    with tempfile.TemporaryDirectory() as folder:
-        with open(folder + "/hex", "w", encoding="ascii") as out:
-            for _, _, code, _ in rows:
-                out.write("000000 " + " ".join(code[i:i + 2] for i in range(0, len(code), 2)) + "\n")
-        subprocess.run(["text2pcap", "-q", "-T", "40000,6653", folder + "/hex", folder + "/pcap"],
-                       check=True, capture_output=True)
-        text = subprocess.run(["tshark", "-r", folder + "/pcap", "-d", "tcp.port==6653,openflow", "-V"],
-                              capture_output=True, text=True, check=True).stdout
-    frames = re.split(r"^Frame \d+: .*$", text, flags=re.M)[1:]
-    assert len(frames) == len(rows), (len(frames), len(rows))
+    frames = tshark_text([code for _, _, code, _ in rows])
     for (name, _, _, line), theirs in zip(rows, frames):
         theirs = theirs[theirs.find("OpenFlow 1."):]
         problem = ""
@@ -236,7 +229,56 @@ def check_tshark(rows):
     return bad
 
 
+def tshark_text(codes):
+    """What tshark says of each message, one frame each."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/hex", "w", encoding="ascii") as out:
+            for code in codes:
+                out.write("000000 " + " ".join(code[i:i + 2] for i in range(0, len(code), 2)) + "\n")
+        subprocess.run(["text2pcap", "-q", "-T", "40000,6653", folder + "/hex", folder + "/pcap"],
+                       check=True, capture_output=True)
+        text = subprocess.run(["tshark", "-r", folder + "/pcap", "-d", "tcp.port==6653,openflow", "-V"],
+                              capture_output=True, text=True, check=True).stdout
+    frames = re.split(r"^Frame \d+: .*$", text, flags=re.M)[1:]
+    assert len(frames) == len(codes), (len(frames), len(codes))
+    return frames
+
+
+# OVS names the codes of 1.0 as later versions do.
+CODES_OVS = {"ALL_TABLES_FULL": "TABLE_FULL", "UNSUPPORTED": "BAD_INST", "BAD_VENDOR_TYPE": "BAD_EXP_TYPE"}
+
+
+def check_errors(program):
+    bad = compared = 0
+    for version, types in ((4, 14), (1, 6)):
+        codes = [f"{version:02x}01001400000001{kind:04x}{code:04x}{version:02x}{5:02x}000800000009"
+                 for kind in range(types) for code in range(18)]
+        lines = subprocess.run([program, "-"], input="\n".join(codes) + "\n", capture_output=True,
+                               text=True, check=False).stdout.splitlines()
+        assert len(lines) == len(codes)
+        others = tshark_text(codes) if version == 4 else [
+            subprocess.run(["ovs-ofctl", "ofp-print", code], capture_output=True, text=True, check=False).stdout
+            for code in codes]
+        for line, theirs in zip(lines, others):
+            kind, code = re.search(r"xid=0x1 (\w+)/([\w ]+?)(?: of | \"|$)", line).groups()
+            named = re.search(r"Code: OFP[A-Z0-9]+_(\w+) \(", theirs) if version == 4 else \
+                re.search(r"\): OFP[A-Z0-9]+_(\w+)\n", theirs)
+            known = not code.startswith("code ")
+            if not known and not named:
+                continue
+            compared += 1
+            wanted = [code, CODES_OVS.get(code, code)]
+            if not named or not any(name == named[1] for name in wanted) or \
+                    (version == 4 and f"OFPET_{kind} " not in theirs):
+                print(f"{line}: theirs is {named[1] if named else 'not named'}")
+                bad += 1
+    print(f"{compared} codes, {bad} not alike")
+    return bad or compared < 100
+
+
 def main():
+    if sys.argv[1] == "errors":
+        sys.exit(1 if check_errors(sys.argv[2]) else 0)
     rows = [line.rstrip("\n").split("\t") for line in sys.stdin]
     bad = {"ovs": check_ovs, "tshark": check_tshark}[sys.argv[1]](rows)
     print(f"{len(rows)} messages, {bad} not alike")
