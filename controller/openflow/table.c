@@ -126,6 +126,7 @@ of_print_table_stats(struct of_printer *printer, uint8_t version, struct of_curs
 
 #define FEATURES_SIZE 64 /* before the properties */
 #define PROPERTY_HEADER 4
+#define EXPERIMENTER_ID 0xffff /* of an action or instruction */
 
 enum ids { /* what a property lists */
            INSTRUCTIONS,
@@ -173,14 +174,15 @@ of_table_property_name(uint16_t type)
     return type < OF_LEN(rows) ? rows[type].name : NULL;
 }
 
-/* Instructions and actions: u16 number, u16 length (4; 8 with an experimenter). OXM: u32 header,
- * for an experimenter's field u32 more. */
+/* Instructions and actions: u16 number, u16 length (4; an experimenter's 8 or more). OXM: u32
+ * header, for an experimenter's field u32 more. */
 int
 of_next_table_id(uint16_t property_type, struct of_cursor *body, uint32_t *ret,
                  uint32_t *ret_experimenter)
 {
     enum ids ids = ids_of(property_type);
     uint32_t size = ids == TABLES ? 1 : 4;
+    bool experimenter = false;
     const uint8_t *p = body->p;
 
     if (body->left == 0)
@@ -188,18 +190,20 @@ of_next_table_id(uint16_t property_type, struct of_cursor *body, uint32_t *ret,
     if (body->left < size)
         return OF_ESHORT;
     if (ids == FIELDS) {
-        if (of_get16(p) == OFPXMC_EXPERIMENTER)
+        experimenter = of_get16(p) == OFPXMC_EXPERIMENTER;
+        if (experimenter)
             size = 8;
     } else if (ids != TABLES) {
+        experimenter = of_get16(p) == EXPERIMENTER_ID;
         size = of_get16(p + 2);
-        /* OVS makes them 8 bytes long when they are no experimenter's, as an old draft had it */
-        if (size != 4 && size != 8)
+        /* the header of an action is 8 bytes with its padding, which some send too */
+        if (experimenter ? size < 8 : size != 4 && size != 8)
             return OF_ELENGTH;
     }
     if (body->left < size)
         return OF_ESHORT;
     of_skip(body, size);
-    *ret_experimenter = size == 8 ? of_get32(p + 4) : 0;
+    *ret_experimenter = experimenter ? of_get32(p + 4) : 0;
     *ret = ids == TABLES ? p[0] : ids == FIELDS ? of_get32(p) : of_get16(p);
     return 1;
 }
