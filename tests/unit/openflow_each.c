@@ -145,6 +145,33 @@ lying_lengths(void **state)
     assert_true(seen.refused > 1000 && seen.taken > 1000);
 }
 
+/* A buffer that is too small by any number of bytes stays as it was. */
+static void
+squeeze(void *user, const struct every_message *message)
+{
+    uint8_t *m = exact(message->bytes, message->size);
+
+    (void)user;
+    for (size_t n = 0; n < message->size; n++) {
+        uint8_t *room = malloc(n ? n : 1);
+        struct of_buffer b = {room, n, 0, false};
+
+        assert_non_null(room);
+        assert_int_equal(openflow_again(m, &b), OF_OK);
+        if (!b.full || b.len)
+            fail_msg("%s fits into %zu bytes", message->name, n);
+        free(room);
+    }
+    free(m);
+}
+
+static void
+no_room(void **state)
+{
+    (void)state;
+    openflow_every(squeeze, NULL);
+}
+
 /* A type the tables do not know, of every version that negotiates. */
 static void
 unknown(void *user, const struct every_message *message)
@@ -173,6 +200,7 @@ main(void)
         cmocka_unit_test(every_type_is_the_same_again),
         cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(lying_lengths),
+        cmocka_unit_test(no_room),
         cmocka_unit_test(bodies_of_other_types),
     };
 
