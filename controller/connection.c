@@ -563,7 +563,8 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
 
         if ((error = of_decode_error(m, &refusal, &where)) != OF_OK)
             break;
-        if (ctl_handshake_refused(conn, refusal.request_xid))
+        if (ctl_handshake_refused(conn, refusal.request_xid) ||
+            ctl_statistics_refused(conn, refusal.request_xid))
             break;
         ctl_conn_refused(conn, &refusal);
         break;
@@ -601,7 +602,8 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
         break;
     }
     case OFPT13_MULTIPART_REPLY:
-        ctl_handshake_multipart(conn, m, h);
+        if (!ctl_statistics_reply(conn, m, h, &error, &where))
+            ctl_handshake_multipart(conn, m, h);
         break;
     case OFPT13_BARRIER_REPLY:
         if (conn->state == CTL_BARRIER && h->xid == conn->setup_barrier_xid)
@@ -784,6 +786,7 @@ ctl_conn_timers(struct ctl_conn *conn)
     ctl_flow_timers(conn);
     ctl_requests_timers(conn);
     ctl_multicast_timers(conn);
+    ctl_statistics_timers(conn);
     if (conn->rr_loaded && now - conn->reported_ns > SB_SECOND)
         ctl_conn_report(conn);
     if (conn->echo_sent_ns != 0 && now - conn->echo_sent_ns > CTL_DEAD_NS) {

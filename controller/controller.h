@@ -97,6 +97,20 @@ struct ctl_mail_multicast_done {
     bool refused; /* it has no groups, or no room for ours */
 };
 
+/* What a switch counts at its ports: CTL_M_COUNTERS; and that a round of statistics is done. */
+struct ctl_mail_counters {
+    uint32_t n_ports;
+    struct ctl_port_counters {
+        uint32_t port;
+        uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped, rx_errors,
+            tx_errors;
+    } ports[];
+};
+struct ctl_mail_polled {
+    uint64_t t_ns;
+    uint32_t n_flows;
+};
+
 struct ctl_mail_stats {
     uint64_t packet_ins, dropped;
     uint32_t rr_counter;
@@ -241,8 +255,12 @@ struct ctl_worker {
     int epoll;
     struct ctl_mailbox mailbox;
 
-    struct sb_table *mac, *flow, *group, *decision; /* borrowed: this worker's shards */
-    struct ctl_rows *rows;                          /* owned: rows of `flow` by switch */
+    /* borrowed: this worker's shards */
+    struct sb_table *mac, *flow, *group, *decision, *installed, *flow_table;
+    struct ctl_rows *installed_rows; /* owned: rows of `installed` by switch */
+    uint32_t *installed_round;       /* owned: by slot, the list of flows it was last seen in */
+    uint32_t poll_rounds;            /* lists of flows read so far */
+    struct ctl_rows *rows;           /* owned: rows of `flow` by switch */
     uint64_t confirm_mono_ns; /* when what nobody confirmed since the restart goes; 0: it went */
     struct ctl_net *net;      /* shared: released when replaced */
 
@@ -370,6 +388,18 @@ struct ctl_awaited {
     uint64_t sent_ns; /* monotonic */
 };
 
+/* Where a switch's round of statistics is: statistics.c. */
+struct ctl_poll {
+    uint64_t due_ns;             /* monotonic: the next round; 0: not set yet */
+    uint64_t began_ns;           /* monotonic: this round */
+    uint64_t asked_ns, heard_ns; /* monotonic: the request, the last part of its answer */
+    uint32_t xid;                /* of the request; 0: none is outstanding */
+    uint32_t round, n_flows;     /* number of the list of flows, and how many it had */
+    uint8_t step;                /* which list */
+    uint8_t refused;             /* a bit each: lists it does not have */
+    uint8_t slowed;              /* rounds in turn that were not answered */
+};
+
 struct ctl_barrier {
     uint64_t sent_mono_ns;
     uint32_t xid;
@@ -442,6 +472,7 @@ struct ctl_conn {
     uint32_t unconfirmed_size, unconfirmed_first, unconfirmed_end;
     uint64_t probed;    /* DUPLICATE: id of the connection that was asked for a sign of life */
     uint32_t n_pending; /* of its packets in worker->pending */
+    struct ctl_poll poll;
     struct ctl_barrier barriers[16]; /* ring: outstanding barriers, oldest first */
     uint32_t barriers_first, barriers_end;
     bool flows_since_barrier;
@@ -508,14 +539,24 @@ void ctl_handshake_timers(struct ctl_conn *conn);
 /* The dpid is free, or the old connection is dead: go on. */
 void ctl_handshake_proceed(struct ctl_conn *conn);
 
-/* ---- rows.c: the rows of `flow` that are a switch's --------------------------------------- */
+/* ---- statistics.c: counters, read from the switch ------------------------------------------ */
 
-struct ctl_rows *ctl_rows_new(const struct sb_table *flow); /* NULL: out of memory; free() it */
+void ctl_statistics_timers(struct ctl_conn *conn);
+/* A multipart reply: false if it is none of ours. *ret: what is wrong with it, *where. */
+bool ctl_statistics_reply(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h,
+                          int *ret, struct of_where *where);
+/* The request with this xid was refused. True if it was ours. */
+bool ctl_statistics_refused(struct ctl_conn *conn, uint32_t xid);
+
+/* ---- rows.c: the rows of a table that are a switch's ---------------------------------------- */
+
+/* Of a table whose rows begin with the dpid. NULL: out of memory; free() it. */
+struct ctl_rows *ctl_rows_new(const struct sb_table *table);
 /* A row of this switch was put into a slot that was another's, or empty. */
 void ctl_rows_add(struct ctl_rows *rows, uint64_t dpid, int64_t slot);
 /* The next slot with a row of this switch after `slot` (start with -1), or SB_ENONE. Rows may be
  * removed meanwhile; one that is added may be missed. */
-int64_t ctl_rows_next(struct ctl_rows *rows, const struct sb_table *flow, uint64_t dpid,
+int64_t ctl_rows_next(struct ctl_rows *rows, const struct sb_table *table, uint64_t dpid,
                       int64_t slot);
 
 /* ---- flows.c: rules of this worker's switches ------------------------------------------ */

@@ -179,9 +179,9 @@ open_listeners(struct ctl_app *app, const struct arguments *a, struct ctl_listen
 static int
 open_bus(struct ctl_app *app, const struct sb_common *common)
 {
-    static const enum sb_table_id ids[] = {SB_T_switch, SB_T_port,     SB_T_link,
-                                           SB_T_host,   SB_T_mac,      SB_T_flow,
-                                           SB_T_group,  SB_T_decision, SB_T_event};
+    static const enum sb_table_id ids[] = {
+        SB_T_switch, SB_T_port,      SB_T_link,       SB_T_host,     SB_T_mac,  SB_T_flow,
+        SB_T_group,  SB_T_installed, SB_T_flow_table, SB_T_decision, SB_T_event};
     struct sb_owner_table tables[sizeof(ids) / sizeof(ids[0])];
     struct sb_owner_config config = {.instance = common->instance,
                                      .name = "controller",

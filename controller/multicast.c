@@ -246,10 +246,13 @@ write_row(struct ctl_conn *conn, enum sb_flow_state state)
         at += n;
     }
     row.sent_ns = conn->worker->now_ns;
-    if (sb_get(table, slot, &old) == SB_OK &&
-        memcmp(old.buckets, row.buckets, sizeof(old.buckets)) == 0) {
-        row.sent_ns = old.sent_ns;
-        row.barrier_ns = old.barrier_ns;
+    if (sb_get(table, slot, &old) == SB_OK) {
+        row.packets = old.packets;
+        row.bytes = old.bytes;
+        if (memcmp(old.buckets, row.buckets, sizeof(old.buckets)) == 0) {
+            row.sent_ns = old.sent_ns;
+            row.barrier_ns = old.barrier_ns;
+        }
     }
     if (state == SB_flow_state_INSTALLED && row.barrier_ns == 0)
         row.barrier_ns = conn->worker->now_ns;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rows.c - which rows of `flow` are a switch's. Worker thread only; private memory.
+ * rows.c - which rows of `flow`, or of another table whose key begins with a dpid, are a switch's.
+ * Worker thread only; private memory.
  *
  * A switch that connects, and a port that dies, concern the rows of one switch. With a thousand
  * switches back after a restart, a pass over the whole table for each would take seconds. So every
@@ -29,6 +30,15 @@ head_of(const struct ctl_rows *rows, uint64_t dpid)
     return rows->n_slots + (uint32_t)(dpid * UINT64_C(0x9e3779b97f4a7c15) >> 32) % CHAINS;
 }
 
+static uint64_t
+dpid_of(const void *row)
+{
+    uint64_t dpid;
+
+    memcpy(&dpid, row, sizeof(dpid));
+    return dpid;
+}
+
 static void
 unlink_node(struct ctl_rows *rows, uint32_t i)
 {
@@ -40,9 +50,9 @@ unlink_node(struct ctl_rows *rows, uint32_t i)
 }
 
 struct ctl_rows *
-ctl_rows_new(const struct sb_table *flow)
+ctl_rows_new(const struct sb_table *table)
 {
-    uint32_t n_slots = sb_table_slots(flow), n = n_slots + CHAINS;
+    uint32_t n_slots = sb_table_slots(table), n = n_slots + CHAINS;
     struct ctl_rows *rows = malloc(sizeof(*rows) + n * sizeof(struct node));
 
     if (rows == NULL)
@@ -65,7 +75,7 @@ ctl_rows_add(struct ctl_rows *rows, uint64_t dpid, int64_t slot)
 }
 
 int64_t
-ctl_rows_next(struct ctl_rows *rows, const struct sb_table *flow, uint64_t dpid, int64_t slot)
+ctl_rows_next(struct ctl_rows *rows, const struct sb_table *table, uint64_t dpid, int64_t slot)
 {
     uint32_t head = head_of(rows, dpid), i = slot < 0 ? head : (uint32_t)slot, next;
 
@@ -74,18 +84,18 @@ ctl_rows_next(struct ctl_rows *rows, const struct sb_table *flow, uint64_t dpid,
     if (slot >= 0 && rows->nodes[i].next == i)
         i = head;
     for (next = rows->nodes[i].next; next != head; next = rows->nodes[i].next) {
-        const struct sb_flow *row = sb_peek(flow, next);
+        const void *row = sb_peek(table, next);
 
         if (next >= rows->n_slots) { /* our place went to another chain: again from the start */
             i = head;
             continue;
         }
-        if (row == NULL || head_of(rows, row->dpid) != head) {
+        if (row == NULL || head_of(rows, dpid_of(row)) != head) {
             unlink_node(rows, next);
             continue;
         }
         i = next;
-        if (row->dpid == dpid)
+        if (dpid_of(row) == dpid)
             return i;
     }
     return SB_ENONE;

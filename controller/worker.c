@@ -234,14 +234,17 @@ packet_out(struct ctl_worker *worker, const struct ctl_mail *mail)
 static void
 forget_switch(struct ctl_worker *worker, uint64_t dpid)
 {
+    struct sb_table *const others[] = {worker->mac, worker->group, worker->flow_table};
+
     for (int64_t slot = -1; (slot = ctl_rows_next(worker->rows, worker->flow, dpid, slot)) >= 0;)
         sb_remove(worker->flow, slot);
-    for (int64_t slot = -1; (slot = sb_next(worker->mac, slot)) >= 0;)
-        if (((const struct sb_mac *)sb_peek(worker->mac, slot))->dpid == dpid)
-            sb_remove(worker->mac, slot);
-    for (int64_t slot = -1; (slot = sb_next(worker->group, slot)) >= 0;)
-        if (((const struct sb_group *)sb_peek(worker->group, slot))->dpid == dpid)
-            sb_remove(worker->group, slot);
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->installed_rows, worker->installed, dpid, slot)) >= 0;)
+        sb_remove(worker->installed, slot);
+    for (unsigned i = 0; i < 3; i++)
+        for (int64_t slot = -1; (slot = sb_next(others[i], slot)) >= 0;)
+            if (memcmp(sb_peek(others[i], slot), &dpid, sizeof(dpid)) == 0) /* the key begins so */
+                sb_remove(others[i], slot);
 }
 
 static void
@@ -502,6 +505,9 @@ adopt_rows(struct ctl_worker *worker)
         sb_amend(worker->flow, slot, &row);
         ctl_rows_add(worker->rows, row.dpid, slot);
     }
+    for (int64_t slot = -1; (slot = sb_next(worker->installed, slot)) >= 0;)
+        ctl_rows_add(worker->installed_rows,
+                     ((const struct sb_installed *)sb_peek(worker->installed, slot))->dpid, slot);
     for (int64_t slot = -1; (slot = sb_next(worker->group, slot)) >= 0;) {
         struct sb_group row;
 
@@ -528,12 +534,17 @@ ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->hosts_size = 1024;
     worker->hosts = calloc(worker->hosts_size, sizeof(*worker->hosts));
     worker->rx = malloc(CTL_RX_BUFFER);
+    worker->installed = sb_owner_table(app->owner, SB_T_installed, index);
+    worker->flow_table = sb_owner_table(app->owner, SB_T_flow_table, index);
     worker->rows = ctl_rows_new(worker->flow);
+    worker->installed_rows = ctl_rows_new(worker->installed);
+    worker->installed_round = calloc(sb_table_slots(worker->installed), sizeof(uint32_t));
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->now_ns = sb_now();
     worker->mono_ns = sb_mono();
     if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
-        worker->rx == NULL || worker->rows == NULL || worker->epoll < 0)
+        worker->rx == NULL || worker->rows == NULL || worker->installed_rows == NULL ||
+        worker->installed_round == NULL || worker->epoll < 0)
         return -1;
     adopt_rows(worker);
     if (sb_owner_warm(app->owner))
@@ -565,4 +576,6 @@ ctl_worker_join(struct ctl_worker *worker)
     free(worker->hosts);
     free(worker->rx);
     free(worker->rows);
+    free(worker->installed_rows);
+    free(worker->installed_round);
 }

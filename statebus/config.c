@@ -89,6 +89,8 @@ static const cyaml_schema_field_t controller_fields[] = {
     CYAML_FIELD_UINT("workers", CYAML_FLAG_OPTIONAL, struct loaded_controller, settings.workers),
     CYAML_FIELD_UINT("confirm-s", CYAML_FLAG_OPTIONAL, struct loaded_controller,
                      settings.confirm_s),
+    CYAML_FIELD_UINT("statistics-s", CYAML_FLAG_OPTIONAL, struct loaded_controller,
+                     settings.statistics_s),
     CYAML_FIELD_MAPPING_PTR("discovery", SECTION, struct loaded_controller, discovery,
                             discovery_fields),
     CYAML_FIELD_MAPPING_PTR("tls", SECTION, struct loaded_controller, tls, tls_fields),
@@ -145,6 +147,7 @@ static const struct number {
             sizeof(((struct sb_config *)NULL)->member)                                             \
     }
     NUMBER("controller.workers", controller.workers, 0, 64, 0),
+    NUMBER("controller.statistics-s", controller.statistics_s, 0, 3600, 10),
     NUMBER("controller.confirm-s", controller.confirm_s, 1, 86400, 300),
     NUMBER("controller.discovery.interval-ms", controller.discovery_interval_ms, 1, 60000, 1000),
     NUMBER("controller.discovery.settle-ms", controller.discovery_settle_ms, 1, 60000, 500),

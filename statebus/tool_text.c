@@ -202,14 +202,20 @@ text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
     static const char *const chosen[SB_T_COUNT] = {
         [SB_T_switch] = "dpid name state address n_ports=ports packet_ins dropped rr_counter=rr "
                         "connected_ns=connected",
-        [SB_T_port] = "dpid port name type up mac speed_kbps=kbit/s changed_ns=changed",
+        [SB_T_port] = "dpid port name type up rx_packets=rx tx_packets=tx rx_dropped tx_dropped "
+                      "rx_bytes tx_bytes mac speed_kbps=kbit/s changed_ns=changed",
         [SB_T_link] = "dpid_a port_a dpid_b port_b state! tree latency_ns=latency flaps "
                       "changed_ns=changed",
         [SB_T_host] = "mac ip dpid port vlan ip6 moves last_ns=last",
         [SB_T_flow] = "dpid in_port=in eth_src eth_dst ip_src ip_dst ip_proto=proto l4_src l4_dst "
                       "output=out group state priority=prio policy eth_type vlan "
                       "idle_timeout=idle hard_timeout=hard cookie",
-        [SB_T_group] = "dpid group type buckets user state t_sent=sent t_barrier=barrier n_buckets",
+        [SB_T_group] = "dpid group type buckets user state packets bytes t_sent=sent "
+                       "t_barrier=barrier n_buckets",
+        [SB_T_installed] = "dpid priority=prio in_port=in eth_src eth_dst output=out kind! packets "
+                           "bytes since_ns=since cookie eth_type more idle_timeout=idle "
+                           "hard_timeout=hard group table",
+        [SB_T_flow_table] = "dpid table flows lookups matched",
         [SB_T_decision] = "t dpid kind in_port=in output=out eth_dst eth_src policy ip_dst ip_src "
                           "eth_type",
         [SB_T_agent] = "name self alive ip ip6 mac probe_port=port interval_ns=interval "

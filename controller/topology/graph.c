@@ -481,6 +481,48 @@ ctl_graph_stats(struct ctl_topology *topology, const struct ctl_mail *mail)
 }
 
 void
+ctl_graph_counters(struct ctl_topology *topology, const struct ctl_mail *mail)
+{
+    const struct ctl_mail_counters *counters = (const void *)mail->data;
+    struct ctl_switch *sw = ctl_graph_switch(topology, mail->dpid);
+
+    for (uint32_t i = 0; sw != NULL && sw->conn == mail->conn && i < counters->n_ports; i++) {
+        const struct ctl_port_counters *from = &counters->ports[i];
+        struct ctl_port *port = ctl_graph_port(sw, from->port);
+        struct sb_port before;
+
+        if (port == NULL)
+            continue;
+        before = port->row;
+        port->row.rx_packets = from->rx_packets;
+        port->row.tx_packets = from->tx_packets;
+        port->row.rx_bytes = from->rx_bytes;
+        port->row.tx_bytes = from->tx_bytes;
+        port->row.rx_dropped = from->rx_dropped;
+        port->row.tx_dropped = from->tx_dropped;
+        port->row.rx_errors = from->rx_errors;
+        port->row.tx_errors = from->tx_errors;
+        if (memcmp(&before, &port->row, sizeof(before)) == 0)
+            continue;
+        port->row.counted_ns = sb_now();
+        sb_put(topology->ports_table, &port->row);
+    }
+}
+
+void
+ctl_graph_polled(struct ctl_topology *topology, const struct ctl_mail *mail)
+{
+    const struct ctl_mail_polled *polled = (const void *)mail->data;
+    struct ctl_switch *sw = ctl_graph_switch(topology, mail->dpid);
+
+    if (sw == NULL || sw->conn != mail->conn)
+        return;
+    sw->row.polled_ns = polled->t_ns;
+    sw->row.n_flows = polled->n_flows;
+    write_switch(topology, sw);
+}
+
+void
 ctl_graph_port_seen(struct ctl_topology *topology, struct ctl_switch *sw, uint32_t number)
 {
     struct of_port port = {.port = number};

@@ -78,6 +78,12 @@ ctl_topology_mail(struct ctl_topology *topology, const struct ctl_mail *mail)
     case CTL_M_STATS:
         ctl_graph_stats(topology, mail);
         break;
+    case CTL_M_COUNTERS:
+        ctl_graph_counters(topology, mail);
+        break;
+    case CTL_M_POLLED:
+        ctl_graph_polled(topology, mail);
+        break;
     case CTL_M_PORT_SEEN: {
         struct ctl_switch *sw = ctl_graph_switch(topology, mail->dpid);
 

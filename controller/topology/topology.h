@@ -91,6 +91,8 @@ void ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *m
 void ctl_graph_switch_down(struct ctl_topology *topology, const struct ctl_mail *mail);
 void ctl_graph_port_status(struct ctl_topology *topology, const struct ctl_mail *mail);
 void ctl_graph_stats(struct ctl_topology *topology, const struct ctl_mail *mail);
+void ctl_graph_counters(struct ctl_topology *topology, const struct ctl_mail *mail);
+void ctl_graph_polled(struct ctl_topology *topology, const struct ctl_mail *mail);
 /* A packet came from a port the switch never described. */
 void ctl_graph_port_seen(struct ctl_topology *topology, struct ctl_switch *sw, uint32_t port);
 void ctl_graph_type(struct ctl_topology *topology, struct ctl_switch *sw, struct ctl_port *port,

@@ -14,6 +14,7 @@
  *     round-robin:
  *       switches: {}              # the literal form, e.g. {2: [1, 2], 4: [1, 2]}; keys are dpids
  *     confirm-s: 300              # hosts of before a restart go unless confirmed by then
+ *     statistics-s: 10            # counters are read from each switch; 0: never
  *     discovery: {interval-ms: 1000, settle-ms: 500}
  *   agent:
  *     interface: []
@@ -25,7 +26,7 @@
  *     interface: []
  *     buffer-mib: 256
  *     snaplen: 128
- *   tables: {mac: 65536, flow: 32768}   # rows; any table of tables.def
+ *   tables: {mac: 32768, flow: 32768}   # rows; any table of tables.def
  */
 #ifndef TRIVET_CONFIG_H
 #define TRIVET_CONFIG_H
@@ -59,7 +60,7 @@ struct sb_config {
         unsigned n_uplinks;
         char *certificate, *private_key, *ca_certificate; /* owned; NULL: not given */
         uint32_t discovery_interval_ms, discovery_settle_ms;
-        uint32_t confirm_s;
+        uint32_t confirm_s, statistics_s;
     } controller;
     struct {
         char **interfaces, **peers; /* owned */

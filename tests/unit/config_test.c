@@ -85,6 +85,7 @@ test_defaults(void **state)
         "  round-robin:\n"
         "    switches: {}\n"
         "  confirm-s: 300\n"
+        "  statistics-s: 10\n"
         "  discovery: {interval-ms: 1000, settle-ms: 500}\n"
         "agent:\n"
         "  interface: []\n"
