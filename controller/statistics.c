@@ -5,9 +5,9 @@
  *
  * A round asks for one list after another, each when the one before is there whole, so a switch is
  * never asked faster than it answers. Then it rests: the configured interval, or 20 times what the
- * round took if that is longer, twice that for each round in turn that was not answered (up to 16
- * times). A list that a switch refuses is not asked for again on that connection. Rounds begin
- * spread over the interval, by dpid.
+ * round took if that is longer; after a round that was not answered twice the interval, and twice
+ * that after each in turn, up to 16 times. A list that a switch refuses is not asked for again on
+ * that connection. Rounds begin spread over the interval, by dpid.
  *
  * What was read goes to the tables `installed`, `group` and `flow_table` here, and by mail to
  * `port` and `switch`, which are the main thread's. Rows that did not change are not written, so
@@ -26,8 +26,9 @@
 #define REST_FACTOR 20
 #define SLOWED_MAX 4              /* doublings */
 #define ROUND_NS (60 * SB_SECOND) /* a list without an end ends */
-#define SINCE_NS (2 * SB_SECOND)  /* a flow's beginning, reckoned from its age, may differ by this \
-                                   */
+#define SINCE_NS                                                                                   \
+    (2 * SB_SECOND) /* a flow's beginning, reckoned from its age, may differ by this               \
+                     */
 #define PORTS_A_MAIL 512
 
 /* ---- rows ------------------------------------------------------------------------------ */
@@ -283,12 +284,15 @@ rest(struct ctl_conn *conn, bool answered)
     uint64_t now = conn->worker->mono_ns, pause = (now - poll->began_ns) * REST_FACTOR,
              interval = conn->worker->app->config->controller.statistics_s * SB_SECOND;
 
-    if (answered)
-        poll->slowed = 0;
-    else if (poll->slowed < SLOWED_MAX)
-        poll->slowed++;
     poll->xid = 0;
-    poll->due_ns = now + ((pause > interval ? pause : interval) << poll->slowed);
+    if (answered) {
+        poll->slowed = 0;
+        poll->due_ns = now + (pause > interval ? pause : interval);
+    } else {
+        if (poll->slowed < SLOWED_MAX)
+            poll->slowed++;
+        poll->due_ns = now + (interval << poll->slowed);
+    }
 }
 
 static void

@@ -5,7 +5,8 @@ target_include_directories(fake-switch PUBLIC unit)
 target_link_libraries(fake-switch PUBLIC openflow statebus PkgConfig::CMOCKA)
 target_compile_definitions(fake-switch PRIVATE CONTROLLER="$<TARGET_FILE:trivet-controller>")
 foreach(test controller_handshake controller_topology controller_forwarding controller_rules
-             controller_restart controller_multicast controller_errors controller_hostile)
+             controller_restart controller_multicast controller_errors controller_hostile
+             controller_statistics)
   trivet_unit_test(${test} SOURCES unit/${test}.c LIBS fake-switch)
   add_dependencies(${test} trivet-controller)
 endforeach()

@@ -4,6 +4,8 @@
  */
 #include "fake_switch.h"
 
+#include <trivet/openflow_stats.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -490,6 +492,37 @@ fake_group(const struct fake_switch *sw, uint32_t id)
     return NULL;
 }
 
+/* Statistics but those of flows, which are read when it connects, too. */
+static void
+send_statistics(struct fake_switch *sw, uint16_t type, const uint8_t *m, uint16_t size,
+                uint32_t xid)
+{
+    static uint8_t data[32768];
+    struct of_buffer b = {.data = data, .size = sizeof(data)};
+    uint16_t flags = sw->statistics == FAKE_ENDLESS ? OFPMPF_REPLY_MORE : 0;
+    size_t start;
+
+    if (sw->statistics == FAKE_MUTE)
+        return;
+    if (sw->statistics == FAKE_REFUSES) {
+        SEND(sw, of_put_error, OF13, xid, 1 /* BAD_REQUEST */, 2 /* BAD_MULTIPART */, m, size);
+        return;
+    }
+    if (sw->statistics == FAKE_WRONG)
+        type = OFPMP_DESC;
+    start = of_open_reply(&b, OF13, xid, type, flags);
+    for (unsigned i = 0; type == OFPMP_PORT_STATS && i < sw->n_ports; i++)
+        of_add_port_stats(&b, OF13,
+                          &(struct of_port_stats){.port = sw->ports[i].port,
+                                                  .rx_packets = sw->ports[i].port,
+                                                  .tx_errors = UINT64_MAX});
+    if (type == OFPMP_TABLE)
+        of_add_table_stats(&b, OF13, &(struct of_table_stats){.active = sw->n_rules, .lookups = 7});
+    of_close(&b, start);
+    assert_false(b.full);
+    fake_send(sw, b.data, b.len);
+}
+
 static void
 take_multipart(struct fake_switch *sw, const uint8_t *m, uint16_t size, uint32_t xid)
 {
@@ -505,8 +538,11 @@ take_multipart(struct fake_switch *sw, const uint8_t *m, uint16_t size, uint32_t
             SEND(sw, of_put_error, OF13, xid, 1 /* BAD_REQUEST */, 2 /* BAD_MULTIPART */, m, size);
         else
             send_groups(sw, xid);
+    } else if (request.type != OFPMP_FLOW) {
+        assert_true(request.type < 16);
+        sw->polls[request.type]++;
+        send_statistics(sw, request.type, m, size, xid);
     } else {
-        assert_int_equal(request.type, OFPMP_FLOW);
         assert_int_equal(size, 56);
         memcpy(sw->multipart, m, size);
         send_flows(sw, xid, of_get64(m + 32), of_get64(m + 40));

@@ -79,7 +79,15 @@ struct fake_switch {
     bool no_read;                                /* does not even read */
     bool unmasked;                               /* lists all flows, whatever was asked for */
     bool no_groups;                              /* refuses all about them */
-    uint16_t refuse;                             /* priority of rules it has no room for; 0: none */
+    enum {
+        FAKE_COUNTS, /* answers: rx_packets of a port is its number; one flow table, 0 */
+        FAKE_REFUSES,
+        FAKE_MUTE,
+        FAKE_WRONG,   /* answers with another list */
+        FAKE_ENDLESS, /* always promises more */
+    } statistics;
+    unsigned polls[16];                /* requests for statistics, by type */
+    uint16_t refuse;                   /* priority of rules it has no room for; 0: none */
     uint16_t refuse_type, refuse_code; /* the error it refuses them by; 0, 0: TABLE_FULL */
     uint16_t quoted;                   /* bytes of the request in an error; 0: 64 */
     bool no_buffers;                   /* rules with a buffer are refused: it is empty */
