@@ -95,15 +95,13 @@ talk() { # OpenFlow10 | OpenFlow13
 }
 
 capture() { # PORT
-    tcpdump -i lo -U -s 0 -w "$BATS_TEST_TMPDIR/pcap" "tcp port $1" 3>&- 2>"$BATS_TEST_TMPDIR/tcpdump" &
+    tcpdump -i lo --immediate-mode -U -s 0 -w "$BATS_TEST_TMPDIR/pcap" "tcp port $1" 3>&- 2>"$BATS_TEST_TMPDIR/tcpdump" &
     CAPTURE=$!
     eventually 5 grep -q 'listening on' "$BATS_TEST_TMPDIR/tcpdump"
 }
 
-# Our line of each message that was captured, named by its number, compared with OVS's. What our codec
-# calls malformed fails.
+# Our line of each message that was captured, compared with OVS's. What our codec calls malformed fails.
 captured() { # PORT
-    sleep 0.3 # tcpdump writes a packet some time after it came
     kill -INT $CAPTURE
     wait $CAPTURE || true
     python3 "$ROOT/tests/system/openflow_stream.py" "$1" "$BATS_TEST_TMPDIR/pcap" >"$BATS_TEST_TMPDIR/hex"
