@@ -7,9 +7,24 @@
 
 #include <stdio.h>
 
+/* Errors of experimenters say who and what before the request they refuse: u32 experimenter in 1.3
+ * (7.4.4.15); in 1.0, which has none, Open vSwitch sends u32 vendor, u16 type, u16 code. 0: no
+ * such.
+ */
+static uint32_t
+own_size(uint8_t version, uint16_t type)
+{
+    if (version == OF10)
+        return type == OFPET_NICIRA10 ? 8 : 0;
+    return type == OFPET_EXPERIMENTER ? 4 : 0;
+}
+
 int
 of_decode_error(const uint8_t *m, struct of_error_msg *ret, struct of_where *where)
 {
+    const uint8_t *request;
+    uint32_t own;
+
     (void)where; /* of_check() has seen all that can be wrong */
     ret->type = of_get16(m + 8);
     ret->code = of_get16(m + 10);
@@ -17,12 +32,33 @@ of_decode_error(const uint8_t *m, struct of_error_msg *ret, struct of_where *whe
     ret->data_size = (uint16_t)(of_length(m) - 12);
     ret->request_xid = of_get32(m + 4);
     ret->request_type = 0xff;
-    if (ret->type != OFPET_HELLO_FAILED && ret->type != OFPET_EXPERIMENTER &&
-        ret->data_size >= OF_HEADER_SIZE) {
-        ret->request_xid = of_get32(ret->data + 4);
-        ret->request_type = ret->data[1];
+    ret->request = NULL;
+    ret->request_size = 0;
+    own = own_size(m[0], ret->type);
+    request = ret->data + own;
+    /* behind an experimenter's own there may be anything else, which our version tells */
+    if (ret->type != OFPET_HELLO_FAILED && ret->data_size >= own + OF_HEADER_SIZE &&
+        (!own || request[0] == m[0])) {
+        ret->request_xid = of_get32(request + 4);
+        ret->request_type = request[1];
+        ret->request = request;
+        ret->request_size = (uint16_t)(ret->data_size - own);
     }
     return OF_OK;
+}
+
+bool
+of_refused_cookie(const struct of_error_msg *error, uint64_t *ret)
+{
+    unsigned at;
+
+    if (!error->request || error->request_type != OFPT13_FLOW_MOD) /* the number of both versions */
+        return false;
+    at = error->request[0] == OF10 ? 48 : 8;
+    if (error->request_size < at + 8)
+        return false;
+    *ret = of_get64(error->request + at);
+    return true;
 }
 
 void
@@ -43,17 +79,26 @@ of_print_error(struct of_printer *printer, const uint8_t *m, struct of_where *wh
 {
     struct of_error_msg e;
     char text[64], name[32];
+    uint32_t own;
     int error = of_decode_error(m, &e, where);
 
     if (error)
         return error;
     of_say(printer, " %s", of_error_text(m[0], e.type, e.code, text, sizeof(text)));
+    own = own_size(m[0], e.type);
+    if (own && e.data_size >= own) {
+        of_say(printer, " experimenter=0x%x", of_get32(e.data));
+        if (own == 8)
+            of_say(printer, " type=%u code=%u", of_get16(e.data + 4), of_get16(e.data + 6));
+    }
     if (e.request_type != 0xff) {
         of_say(printer, " of %s xid=0x%x", of_type_name(m[0], e.request_type, name, sizeof(name)),
                e.request_xid);
-    } else if (e.type == OFPET_EXPERIMENTER && e.data_size >= 4) {
-        of_say(printer, " experimenter=0x%x data=", of_get32(e.data));
-        of_say_hex(printer, e.data + 4, e.data_size - 4u);
+    } else if (own && e.data_size > own) {
+        of_say(printer, " data=");
+        of_say_hex(printer, e.data + own, e.data_size - own);
+    } else if (own) {
+        return OF_OK;
     } else if (e.data_size) {
         of_say(printer, " \"");
         for (unsigned i = 0; i < e.data_size && i < 80 && e.data[i]; i++)
@@ -133,6 +178,8 @@ of_error_text(uint8_t version, uint16_t type, uint16_t code, char *buf, size_t s
 
     if (type == OFPET_EXPERIMENTER && version != OF10)
         snprintf(buf, size, "EXPERIMENTER/type %u", code);
+    else if (type == OFPET_NICIRA10 && version == OF10)
+        snprintf(buf, size, "NICIRA/code %u", code);
     else if (type >= len)
         snprintf(buf, size, "error type %u/code %u", type, code);
     else if (code >= table[type].n_codes)

@@ -292,6 +292,7 @@ enum of_port_features { /* numbers of 1.3; translated in 1.0 */
 #define OFPET_HELLO_FAILED 0
 #define OFPHFC_INCOMPATIBLE 0
 #define OFPET_GROUP_MOD_FAILED 6
+#define OFPET_NICIRA10 0xb0c2     /* 1.0, of Open vSwitch: data begins with vendor, type, code */
 #define OFPET_EXPERIMENTER 0xffff /* 1.3; code is the experimenter's type, data begins with who */
 
 /* ---- framing and printing --------------------------------------------------------- */
@@ -393,10 +394,14 @@ struct of_error_msg {
     uint16_t type, code;
     const uint8_t *data; /* at least 64 bytes of the refused request, or text for HELLO_FAILED */
     uint16_t data_size;
-    uint32_t request_xid; /* from data when it holds a header, else the message's own xid */
-    uint8_t request_type; /* from data, else 0xff */
+    uint32_t request_xid;   /* from request when it holds a header, else the message's own xid */
+    uint8_t request_type;   /* from request, else 0xff */
+    uint16_t request_size;  /* 0: the request is not there; else 8 and more */
+    const uint8_t *request; /* in data; an experimenter's error has its own before it */
 };
 int of_decode_error(const uint8_t *m, struct of_error_msg *ret, struct of_where *where);
+/* The cookie of the FLOW_MOD that was refused; false when it is another type or cut off. */
+bool of_refused_cookie(const struct of_error_msg *error, uint64_t *ret);
 /* "FLOW_MOD_FAILED/TABLE_FULL" into buf */
 const char *of_error_text(uint8_t version, uint16_t type, uint16_t code, char *buf, size_t size);
 

@@ -173,6 +173,7 @@ SKIP_OVS = {
     "REQUEST (OF1.3) xid=0x11223344 FLOW ": {"cookie"},
     "REQUEST (OF1.3) xid=0x11223344 AGGREGATE ": {"cookie"},
     "QUEUE_GET_CONFIG_REPLY (OF1.0)": {"port"},
+    " NICIRA/": {"type", "code"},  # it has names for them
     " GROUP_FEATURES capabilities": {"capabilities", "actions", "pop_vlan", "set_nw_ttl"},
 }
 

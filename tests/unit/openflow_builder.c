@@ -73,6 +73,21 @@ handshake_round_trip(void **state)
     assert_int_equal(error.request_xid, 4);
     assert_memory_equal(error.data, "only 1.3", 8);
 
+    /* an experimenter's own comes before the request; what is no request is none */
+    b = fresh(4096);
+    of_put_error(&b, OF13, 4, OFPET_EXPERIMENTER, 7, "\0\0\x23\x20\4\x0e\0\x50\0\0\0\x4d", 12);
+    assert_int_equal(of_decode_error(message(&b, OFPT13_ERROR, 4), &error, NULL), OF_OK);
+    assert_int_equal(error.request_xid, 77);
+    assert_int_equal(error.request_type, OFPT13_FLOW_MOD);
+    b = fresh(4096);
+    of_put_error(&b, OF13, 4, OFPET_EXPERIMENTER, 7, "\0\0\x23\x20text that is none", 20);
+    assert_int_equal(of_decode_error(message(&b, OFPT13_ERROR, 4), &error, NULL), OF_OK);
+    assert_int_equal(error.request_xid, 4);
+    b = fresh(4096);
+    of_put_error(&b, OF10, 4, OFPET_NICIRA10, 0, "\0\0\x23\x20\0\1\0\2\1\x0e\0\x50\0\0\0\x4d", 16);
+    assert_int_equal(of_decode_error(message(&b, OFPT13_ERROR, 4), &error, NULL), OF_OK);
+    assert_int_equal(error.request_xid, 77);
+
     b = fresh(4096);
     of_put_echo(&b, OF13, OFPT13_ECHO_REPLY, 5, "ping", 4);
     assert_memory_equal(message(&b, OFPT13_ECHO_REPLY, 5) + OF_HEADER_SIZE, "ping", 4);

@@ -45,6 +45,16 @@ experimenter_error(struct of_buffer *b, uint8_t version)
                  12);
 }
 
+/* As Open vSwitch refuses what 1.0 has no code for: vendor, type and code, then the request */
+static void
+nicira_error(struct of_buffer *b, uint8_t version)
+{
+    static const uint8_t data[] = {0, 0, 0x23, 0x20, 0, 0, 2, 2, OF10, OFPT10_BARRIER_REQUEST,
+                                   0, 8, 0,    0,    0, 9};
+
+    of_put_error(b, version, XID, OFPET_NICIRA10, 0, data, sizeof(data));
+}
+
 static void
 echo_request(struct of_buffer *b, uint8_t version)
 {
@@ -302,6 +312,7 @@ const struct every_row every_session[] = {
     {"ERROR", error_message, BOTH, false},
     {"ERROR hello failed", hello_failed, BOTH, false},
     {"ERROR experimenter", experimenter_error, V13, false},
+    {"ERROR Nicira", nicira_error, V10, true},
     {"ECHO_REQUEST", echo_request, BOTH, false},
     {"ECHO_REPLY", echo_reply, BOTH, false},
     {"EXPERIMENTER", experimenter, BOTH, false},

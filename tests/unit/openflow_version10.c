@@ -246,6 +246,32 @@ flags_and_features(void **state)
     assert_int_equal(status_back.port.current, OFPPF_10GB_FD | OFPPF_COPPER | OFPPF_PAUSE_ASYM);
 }
 
+/* Where the cookie of a refused rule is, in both versions, whole or cut. */
+static void
+refused_cookies(void **state)
+{
+    static const uint8_t versions[] = {OF10, OF13};
+
+    (void)state;
+    for (unsigned v = 0; v < 2; v++)
+        for (size_t n = 0; n <= 64; n++) {
+            uint8_t request[200];
+            struct of_buffer b = {request, sizeof(request), 0, false}, e = fresh(256);
+            struct of_flow_mod mod = a_rule();
+            struct of_error_msg error;
+            uint64_t cookie = 0;
+
+            mod.cookie = 0x0102030405060708;
+            of_put_flow_mod(&b, versions[v], 77, &mod);
+            of_put_error(&e, versions[v], 1, 3, 0, request, n);
+            assert_int_equal(of_decode_error(message(&e, OFPT13_ERROR, 1), &error, NULL), OF_OK);
+            assert_int_equal(error.request_xid, n < 8 ? 1 : 77);
+            assert_int_equal(of_refused_cookie(&error, &cookie), n >= (v ? 16 : 56));
+            if (cookie)
+                assert_int_equal(cookie, mod.cookie);
+        }
+}
+
 /* Its ports come with the features; half a port is none. */
 static void
 ports_in_features(void **state)
@@ -284,7 +310,8 @@ main(void)
         cmocka_unit_test(numbers_of_types),         cmocka_unit_test(ports_of_16_bits),
         cmocka_unit_test(packet_of_the_controller), cmocka_unit_test(prefixes),
         cmocka_unit_test(wildcards_of_others),      cmocka_unit_test(refusals),
-        cmocka_unit_test(flags_and_features),       cmocka_unit_test(ports_in_features),
+        cmocka_unit_test(flags_and_features),       cmocka_unit_test(refused_cookies),
+        cmocka_unit_test(ports_in_features),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
