@@ -435,25 +435,13 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
     sb_remove(conn->worker->flow, slot);
 }
 
-/* The cookie of a flow-mod that an error quotes, of which it has 64 bytes at least. */
-static bool
-quoted_cookie(const struct ctl_conn *conn, const struct of_error_msg *error, uint64_t *ret)
-{
-    unsigned at = conn->version == OF10 ? 48 : 8;
-
-    if (error->request_type != OFPT13_FLOW_MOD || error->data_size < at + 8)
-        return false;
-    *ret = of_get64(error->data + at);
-    return true;
-}
-
 /* The row a refused flow-mod was about: by what is remembered of its xid, else by the cookie that
  * the error quotes. The slot may have another row by now. */
 static int64_t
 refused_row(const struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot)
 {
     uint64_t cookie;
-    bool quoted = quoted_cookie(conn, error, &cookie);
+    bool quoted = of_refused_cookie(error, &cookie);
     const struct sb_flow *row;
 
     if (slot < 0 && (!quoted || row_of_cookie(conn->worker, cookie, &slot) == NULL))
@@ -471,7 +459,7 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_
     struct sb_flow row;
     uint64_t cookie;
 
-    if (quoted_cookie(conn, error, &cookie) && cookie == CTL_COOKIE_TABLE_MISS)
+    if (of_refused_cookie(error, &cookie) && cookie == CTL_COOKIE_TABLE_MISS)
         ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_ERROR,
                          conn->features.dpid, 0,
                          "table-miss rule refused (type %u code %u): no packet will reach us",
