@@ -350,7 +350,7 @@ ctl_conn_packet_out_to(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_po
 {
     struct of_buffer b;
 
-    if (!ctl_conn_room(conn, size + 64, &b))
+    if (!room_below(conn, size + 64, CTL_OUT_PACKETS, &b))
         return;
     of_put_packet_out_to(&b, conn->version, ctl_conn_xid(conn), buffer_id, in_port, port, frame,
                          size);
