@@ -132,8 +132,14 @@ talk_and_read() { # VERSION
     [ "$(wc -l <"$BATS_TEST_TMPDIR/lines")" -gt 150 ]
 }
 
-@test "we read what ovs-ofctl and Open vSwitch say to each other in 1.3" { talk_and_read OpenFlow13; }
-@test "we read what ovs-ofctl and Open vSwitch say to each other in 1.0" { talk_and_read OpenFlow10; }
+@test "we read what ovs-ofctl and Open vSwitch say to each other in 1.3" {
+    full_only
+    talk_and_read OpenFlow13
+}
+@test "we read what ovs-ofctl and Open vSwitch say to each other in 1.0" {
+    full_only
+    talk_and_read OpenFlow10
+}
 
 # What a switch refuses of ours, with reason: it lacks the thing (no group 1, no meter 5, no port 3), or
 # does not know it. Anything else would be a mistake in how we write it.
@@ -217,4 +223,7 @@ packets_came() {
 }
 
 @test "we read what ovs-testcontroller and Open vSwitch say to each other in 1.3" { controller_and_switch OpenFlow13; }
-@test "we read what ovs-testcontroller and Open vSwitch say to each other in 1.0" { controller_and_switch OpenFlow10; }
+@test "we read what ovs-testcontroller and Open vSwitch say to each other in 1.0" {
+    full_only
+    controller_and_switch OpenFlow10
+}

@@ -64,6 +64,7 @@ old_pod() { # POLICY
     [ "$(dump10 t-s1 | grep 'cookie=0x7472' | grep -c "output:$used\$")" = 0 ]
 }
 @test "1.0 beside 1.3: all pairs" {
+    full_only
     fresh
     topology pod
     speak OpenFlow10 t-s2 t-s3

@@ -63,6 +63,7 @@ kind() { rows installed 1 | jq -r "select($1).kind" | sort | uniq -c | awk '{pri
     eventually 15 ports_agree 1
 }
 @test "group: packets and bytes" {
+    full_only
     begin pod
     counted() { [ "$(rows group 1 | jq '.packets > 0 and .bytes > .packets')" = true ]; }
     in_host h1 python3 -c '
