@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -133,18 +132,6 @@ tls_files(const struct arguments *a, const struct sb_config *config)
     return files;
 }
 
-/* Every switch is an open file. */
-static void
-raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 /* Listeners, and what they need: while we are still who may open low ports and read keys. */
 static int
 open_listeners(struct ctl_app *app, const struct arguments *a, struct ctl_listener *listeners,
@@ -176,6 +163,7 @@ open_listeners(struct ctl_app *app, const struct arguments *a, struct ctl_listen
     return 0;
 }
 
+/* This raises the limit of open files, too: every switch is one. */
 static int
 open_bus(struct ctl_app *app, const struct sb_common *common)
 {
@@ -389,7 +377,6 @@ main(int argc, char **argv)
     app.n_workers = a.workers > 0                        ? (unsigned)a.workers
                     : app.config->controller.workers > 0 ? app.config->controller.workers
                                                          : default_workers();
-    raise_file_limit();
     if (open_listeners(&app, &a, listeners, &n_listeners) != 0)
         goto out;
     app.workers = calloc(app.n_workers, sizeof(*app.workers));
