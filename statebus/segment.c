@@ -195,14 +195,15 @@ trusted(const char *instance, uid_t uid)
 
 /* Maps a whole file at an address that huge pages can have. The look-ups of a table far larger than
  * the caches are as many misses of the TLB; with huge pages there are next to none. The owner asks
- * for them, once the memory is there: whatever the system's setting for tmpfs is, since that is what
- * MADV_COLLAPSE is for. Where the kernel does not, or has none free, all works as well, slower.
- * Readers get what lies there. */
+ * for them, once the memory is there: whatever the system's setting for tmpfs is, since that is
+ * what MADV_COLLAPSE is for. Where the kernel does not, or has none free, all works as well,
+ * slower. Readers get what lies there. */
 static void *
 map_file(int fd, size_t size, int protection)
 {
     size_t room = size + HUGE_PAGE;
-    uint8_t *around = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+    uint8_t *around =
+                mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
             *at;
     void *base;
 
