@@ -484,10 +484,23 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         ctl_batch_run(worker);
 }
 
+/* Each is mail for the main thread, which must not be lost: a switch that makes them up by the
+ * thousand is closed. All its ports may change a few times at once, though. */
 static void
 post_port_status(struct ctl_conn *conn, const struct of_port_status *status)
 {
-    struct ctl_mail *mail = ctl_mail_new(CTL_M_PORT, conn->features.dpid, sizeof(*status));
+    struct ctl_mail *mail;
+
+    if (conn->worker->mono_ns - conn->ports_since_ns > CTL_PORTS_NS) {
+        conn->ports_since_ns = conn->worker->mono_ns;
+        conn->n_ports_changed = 0;
+    }
+    if (++conn->n_ports_changed > CTL_PORTS_MAX) {
+        ctl_conn_close(conn, SB_severity_WARNING, "more than %u changes of ports within %u s",
+                       CTL_PORTS_MAX, (unsigned)(CTL_PORTS_NS / SB_SECOND));
+        return;
+    }
+    mail = ctl_mail_new(CTL_M_PORT, conn->features.dpid, sizeof(*status));
 
     mail->conn = conn->id;
     memcpy(mail->data, status, sizeof(*status));

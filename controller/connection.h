@@ -40,6 +40,10 @@
 #define CTL_IDLE_NS (5 * SB_SECOND)
 #define CTL_DEAD_NS (5 * SB_SECOND)
 
+/* Changes of ports that a switch may tell of in a time. */
+#define CTL_PORTS_MAX 16384u
+#define CTL_PORTS_NS (10 * SB_SECOND)
+
 void ctl_conn_state(struct ctl_conn *conn, enum ctl_conn_state state);
 
 #endif

@@ -394,6 +394,7 @@ struct ctl_poll {
     uint64_t began_ns;           /* monotonic: this round */
     uint64_t asked_ns, heard_ns; /* monotonic: the request, the last part of its answer */
     uint32_t xid;                /* of the request; 0: none is outstanding */
+    uint32_t n_foreign;          /* of these, flows of others */
     uint32_t round, n_flows;     /* number of the list of flows, and how many it had */
     uint8_t step;                /* which list */
     uint8_t refused;             /* a bit each: lists it does not have */
@@ -470,8 +471,10 @@ struct ctl_conn {
 
     struct ctl_sent *unconfirmed; /* owned ring, power of two: sent since the last barrier reply */
     uint32_t unconfirmed_size, unconfirmed_first, unconfirmed_end;
-    uint64_t probed;    /* DUPLICATE: id of the connection that was asked for a sign of life */
-    uint32_t n_pending; /* of its packets in worker->pending */
+    uint64_t probed;         /* DUPLICATE: id of the connection that was asked for a sign of life */
+    uint32_t n_pending;      /* of its packets in worker->pending */
+    uint64_t ports_since_ns; /* monotonic: port changes are counted from here */
+    uint32_t n_ports_changed;
     struct ctl_poll poll;
     struct ctl_barrier barriers[16]; /* ring: outstanding barriers, oldest first */
     uint32_t barriers_first, barriers_end;

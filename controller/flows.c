@@ -19,8 +19,10 @@
 #include "connection.h"
 
 #define UNCONFIRMED_MAX 65536
-#define CLOCK_SLACK_NS (50 * SB_MS) /* between a switch's count of a flow's age and ours */
-#define FLOW_MOD_MAX 320            /* bytes of the longest flow-mod we send */
+/* Between a switch's count of a flow's age and ours: at once, and one part in this many. */
+#define CLOCK_SLACK_NS (50 * SB_MS)
+#define CLOCK_DRIFT 1000
+#define FLOW_MOD_MAX 320 /* bytes of the longest flow-mod we send */
 
 /* cookie: tag 16, generation 16, shard 8, slot 24 bits */
 static uint64_t
@@ -196,6 +198,10 @@ send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint
     mod = mod_of_row(row, command, buffer_id, &output);
     of_put_flow_mod(&b, conn->version,
                     ctl_conn_request(conn, CTL_R_FLOW, (uint32_t)(row->cookie & 0xffffff)), &mod);
+    if (b.full) { /* the version has no such rule (a port beyond 0xff00 in 1.0) */
+        conn->worker->counters.dropped_malformed++;
+        return false;
+    }
     ctl_conn_wrote(conn, &b);
     return true;
 }
@@ -430,7 +436,8 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
 
     /* A rule that was sent again after this one ended is not the one that ended: its age tells. */
     if (row == NULL || row->cookie != removed->cookie ||
-        last_sent(conn, slot, row->sent_ns) > conn->worker->now_ns - age + CLOCK_SLACK_NS)
+        last_sent(conn, slot, row->sent_ns) >
+            conn->worker->now_ns - age + CLOCK_SLACK_NS + age / CLOCK_DRIFT)
         return;
     sb_remove(conn->worker->flow, slot);
 }

@@ -137,8 +137,8 @@ ctl_handshake_features(struct ctl_conn *conn, const uint8_t *m)
 {
     struct of_where where;
 
-    if (conn->state != CTL_FEATURES)
-        return;
+    if (conn->state != CTL_FEATURES || conn->registered || conn->features.dpid != 0)
+        return; /* the first one counts */
     if (of_decode_features_reply(m, &conn->features, &where) != OF_OK)
         ctl_conn_close(conn, SB_severity_WARNING, "FEATURES_REPLY: bad %s", where.field);
     else if (conn->features.auxiliary_id != 0)
@@ -155,8 +155,10 @@ begin_setup(struct ctl_conn *conn)
 {
     struct of_buffer b;
 
-    if (!ctl_conn_room(conn, 256, &b))
+    if (!ctl_conn_room(conn, 256, &b)) { /* with thousands of our bytes unread there is none */
+        ctl_conn_close(conn, SB_severity_WARNING, "it does not read, no room for the set-up");
         return;
+    }
     if (conn->version == OF10) { /* has no groups; its ports came with the features */
         conn->multicast.refused = true;
     } else {

@@ -79,6 +79,13 @@ ctl_rows_next(struct ctl_rows *rows, const struct sb_table *table, uint64_t dpid
 {
     uint32_t head = head_of(rows, dpid), i = slot < 0 ? head : (uint32_t)slot, next;
 
+    /* Its slot was given to a row of another switch meanwhile: from the start. */
+    if (slot >= 0) {
+        const void *row = sb_peek(table, slot);
+
+        if (row != NULL && head_of(rows, dpid_of(row)) != head)
+            i = head;
+    }
     /* A walk inside this one took the place we stood at off the chain: its row is gone. From the
      * start then; each time it happens, a node is gone for good. */
     if (slot >= 0 && rows->nodes[i].next == i)

@@ -30,6 +30,9 @@
     (2 * SB_SECOND) /* a flow's beginning, reckoned from its age, may differ by this               \
                      */
 #define PORTS_A_MAIL 512
+/* One switch's flows of others take no more than this part of `installed`: else a switch full of
+ * them would push out what others have. */
+#define FOREIGN_SHARE 8
 
 /* ---- rows ------------------------------------------------------------------------------ */
 
@@ -172,6 +175,9 @@ take_flow(struct ctl_conn *conn, const struct of_flow *flow, const uint8_t *entr
     fill_match(&row, &flow->match);
     fill_actions(conn, &row, flow);
     conn->poll.n_flows++;
+    if (row.kind == SB_installed_kind_FOREIGN &&
+        ++conn->poll.n_foreign > sb_table_slots(worker->installed) / FOREIGN_SHARE)
+        return; /* n_flows tells how many there are */
     if (old != NULL) {
         uint64_t shift = row.since_ns > old->since_ns ? row.since_ns - old->since_ns
                                                       : old->since_ns - row.since_ns;
@@ -334,7 +340,7 @@ ask(struct ctl_conn *conn, unsigned step)
     }
     if (lists[step].type == OFPMP_FLOW) {
         poll->round = ++conn->worker->poll_rounds;
-        poll->n_flows = 0;
+        poll->n_flows = poll->n_foreign = 0;
     }
     request.type = lists[step].type;
     poll->step = (uint8_t)step;
@@ -402,7 +408,7 @@ ctl_statistics_timers(struct ctl_conn *conn)
     if (poll->due_ns == 0) { /* just connected */
         uint64_t spread = conn->features.dpid * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
-        poll->due_ns = now + SB_SECOND + (interval * spread >> 32);
+        poll->due_ns = now + SB_SECOND + (uint64_t)((__uint128_t)interval * spread >> 32);
     } else if (poll->xid != 0 &&
                (now - poll->heard_ns > ANSWER_NS || now - poll->asked_ns > ROUND_NS)) {
         ctl_conn_late(conn, lists[poll->step].name, poll->xid, now - poll->asked_ns);

@@ -59,9 +59,10 @@ ctl_deliver(struct ctl_worker *worker, const struct ctl_packet *packet, uint64_t
     if (conn != NULL && conn->state == CTL_READY)
         ctl_conn_packet_out(conn, OF_NO_BUFFER, OFPP_CONTROLLER, &port, 1, packet->frame.data,
                             packet->frame.size);
-    else if (conn == NULL)
-        ctl_post(&ctl_worker_of(worker->app, dpid)->mailbox,
-                 packet_mail(CTL_W_PACKET_OUT, dpid, OFPP_CONTROLLER, &port, &packet->frame));
+    else if (conn == NULL && !ctl_post_or_drop(&ctl_worker_of(worker->app, dpid)->mailbox,
+                                               packet_mail(CTL_W_PACKET_OUT, dpid, OFPP_CONTROLLER,
+                                                           &port, &packet->frame)))
+        worker->counters.dropped_mail++;
 }
 
 void

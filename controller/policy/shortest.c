@@ -78,7 +78,8 @@ install(struct ctl_worker *worker, uint64_t dpid, struct sb_flow *row)
         struct ctl_mail *mail = ctl_mail_new(CTL_W_INSTALL, dpid, sizeof(*row));
 
         memcpy(mail->data, row, sizeof(*row));
-        ctl_post(&home->mailbox, mail);
+        if (!ctl_post_or_drop(&home->mailbox, mail)) /* the next packet decides it again */
+            worker->counters.dropped_mail++;
     }
 }
 

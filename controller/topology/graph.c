@@ -274,7 +274,7 @@ is_up(const struct of_port *said, const struct sb_port *before)
            (before->up && (before->config & OFPPC_PORT_DOWN));
 }
 
-static void expire(struct ctl_topology *topology, uint64_t mono, uint64_t age);
+static void make_room(struct ctl_topology *topology);
 
 /* Ports are limited per switch and in all, so that a peer that invents them fills nothing. */
 static bool
@@ -287,7 +287,7 @@ may_add_port(struct ctl_topology *topology, const struct ctl_switch *sw, uint32_
     if (number == 0 || number == OFPP_ANY || (number >= OFPP_MAX && number != OFPP_LOCAL))
         return false;
     if (topology->n_ports >= stats.capacity)
-        expire(topology, sb_mono(), 0); /* those of switches that are gone make room */
+        make_room(topology);
     if (sw->n_ports < SWITCH_PORTS_MAX && topology->n_ports < stats.capacity)
         return true;
     if (sb_log_allowed(&limit, 1, NULL))
@@ -388,7 +388,7 @@ ctl_graph_switch_up(struct ctl_topology *topology, const struct ctl_mail *mail)
     if (sw == NULL) {
         sb_table_stats(topology->switches_table, &stats);
         if (topology->n_switches >= stats.capacity)
-            expire(topology, sb_mono(), 0);
+            make_room(topology);
         if (topology->n_switches >= stats.capacity) {
             if (sb_log_allowed(&limit, 1, NULL))
                 sb_error("switch %016lx: not used: %lu switches are known already (config "
@@ -612,21 +612,26 @@ forget_switch(struct ctl_topology *topology, uint32_t index)
     topology->dirty = true;
 }
 
-static void
-expire(struct ctl_topology *topology, uint64_t mono, uint64_t age)
+void
+ctl_graph_expire(struct ctl_topology *topology, uint64_t mono)
 {
     for (uint32_t i = topology->n_switches; i-- > 0;) {
         const struct ctl_switch *sw = topology->switches[i];
 
-        if (sw->conn == 0 && mono - sw->gone_mono_ns >= age)
+        if (sw->conn == 0 && mono - sw->gone_mono_ns >= FORGET_NS)
             forget_switch(topology, i);
     }
 }
 
-void
-ctl_graph_expire(struct ctl_topology *topology, uint64_t mono)
+/* The tables are full: those that came, went and never told their flows go at once. One that did,
+ * every switch that stayed for some seconds, has its rules still and keeps its time to come back,
+ * or strangers who invent switches would make us forget it. */
+static void
+make_room(struct ctl_topology *topology)
 {
-    expire(topology, mono, FORGET_NS);
+    for (uint32_t i = topology->n_switches; i-- > 0;)
+        if (topology->switches[i]->conn == 0 && topology->switches[i]->row.polled_ns == 0)
+            forget_switch(topology, i);
 }
 
 void
