@@ -10,7 +10,7 @@ if(TARGET openflow)
   target_link_libraries(ofcanned PRIVATE openflow)
   add_test(NAME bench_canned COMMAND bash -o pipefail -c
     "'${PROJECT_SOURCE_DIR}/env/bench' --quick --json --server canned |
-     jq -se 'length == 2 and all(.answered > 100 and .duplicates + .lost + .errors == 0)'")
+     jq -se 'length == 4 and all(.answered > 100 and .duplicates + .lost + .errors == 0)'")
   set_tests_properties(bench_canned PROPERTIES
     ENVIRONMENT TRIVET_BUILD=${PROJECT_BINARY_DIR} TIMEOUT 60)
 endif()

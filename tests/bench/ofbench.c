@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ofbench.c - load generator: fake OpenFlow 1.3 switches against a controller.
+ * ofbench.c - load generator: fake OpenFlow switches against a controller.
  *
  * Each switch makes a real handshake and answers what a switch answers. Then, in this order:
  *   SETTLE  a packet-in from one known MAC to another is sent each 100 ms until the controller
  * answers with a packet-out to one port: its discovery takes the ports for edge ports by then; WARM
  * one broadcast packet-in from each MAC, so that every destination is known; RUN     packet-ins of
  * distinct (source, destination) pairs, in turn, a window of them outstanding per switch. Each
- * carries a running number; a packet-out with that number answers it, once. The measured interval
+ * carries a running number; a packet-out with that number answers it, once. In OpenFlow 1.0 the
+ * switches keep the packets: the number is also the buffer id, and whatever releases that buffer
+ * answers, a flow-mod or a packet-out. The measured interval
  * begins a while after the last switch is warm. The CPU time of the server process (all its
  * threads) over the interval, divided by the answers in it, is what a packet-in costs: throughput
  * alone could be limited by this program. Latency mode: one switch, one outstanding, the time of
@@ -186,17 +188,18 @@ report(const struct bench *bench, uint64_t ns, uint64_t cpu)
 {
     double answers = bench->answers ? (double)bench->answers : 1;
 
-    printf("{\"mode\":\"%s\",\"switches\":%u,\"macs\":%u,\"ports\":%u,\"pairs\":%u,\"window\":%u,"
+    printf("{\"mode\":\"%s\",\"openflow\":\"%s\",\"switches\":%u,\"macs\":%u,\"ports\":%u,"
+           "\"pairs\":%u,\"window\":%u,"
            "\"seconds\":%.3f,\"sent\":%" PRIu64 ",\"answered\":%" PRIu64
            ",\"per_second\":%.0f,\"flow_mods\":%" PRIu64 ",\"flooded\":%" PRIu64
            ",\"wrong_port\":%" PRIu64 ",\"duplicates\":%" PRIu64 ",\"lost\":%" PRIu64
            ",\"warm_lost\":%" PRIu64 ",\"errors\":%" PRIu64 ",\"cpu_ns\":%" PRIu64
            ",\"cpu_share\":%.3f,\"cpu_ns_per_packet_in\":%.1f",
-           bench->latency ? "latency" : "throughput", bench->n_switches, bench->n_macs,
-           bench->n_ports, bench->n_pairs, bench->window, (double)ns / 1e9, bench->sent,
-           bench->answers, answers * 1e9 / (double)ns, bench->flow_mods, bench->flooded,
-           bench->wrong, bench->duplicates, bench->lost, bench->warm_lost, bench->errors, cpu,
-           (double)cpu / (double)ns, (double)cpu / answers);
+           bench->latency ? "latency" : "throughput", bench->version == OF10 ? "1.0" : "1.3",
+           bench->n_switches, bench->n_macs, bench->n_ports, bench->n_pairs, bench->window,
+           (double)ns / 1e9, bench->sent, bench->answers, answers * 1e9 / (double)ns,
+           bench->flow_mods, bench->flooded, bench->wrong, bench->duplicates, bench->lost,
+           bench->warm_lost, bench->errors, cpu, (double)cpu / (double)ns, (double)cpu / answers);
     if (bench->latency)
         printf(",\"latency_p50_us\":%.1f,\"latency_p99_us\":%.1f", percentile_us(bench, 0.5),
                percentile_us(bench, 0.99));
@@ -266,7 +269,7 @@ number(const char *text, const char *name, uint32_t min, uint32_t max)
     return (uint32_t)value;
 }
 
-enum { KEY_HOLD = 256, KEY_SAVE, KEY_PAIRS, KEY_PORTS };
+enum { KEY_HOLD = 256, KEY_OPENFLOW, KEY_SAVE, KEY_PAIRS, KEY_PORTS };
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -306,6 +309,11 @@ parse(int key, char *arg, struct argp_state *state)
     case 'l':
         bench->latency = true;
         break;
+    case KEY_OPENFLOW:
+        if (strcmp(arg, "1.0") != 0 && strcmp(arg, "1.3") != 0)
+            bench_die("--openflow %s: expected 1.0 or 1.3", arg);
+        bench->version = arg[2] == '0' ? OF10 : OF13;
+        break;
     case KEY_HOLD:
         bench->hold = true;
         break;
@@ -322,6 +330,7 @@ static const struct argp_option options[] = {
     {"host", 'H', "ADDRESS", 0, "controller (127.0.0.1)", 0},
     {"port", 'p', "PORT", 0, "its TCP port (6653)", 0},
     {"server-pid", 'P', "PID", 0, "process whose CPU time is measured", 0},
+    {"openflow", KEY_OPENFLOW, "VERSION", 0, "1.3, or 1.0 with buffers in the switch (1.3)", 0},
     {"switches", 'n', "N", 0, "fake switches (16)", 0},
     {"macs", 'm', "M", 0, "MACs per switch (1000)", 0},
     {"ports", KEY_PORTS, "N", 0, "ports per switch (4); divides the MACs", 0},
@@ -339,11 +348,12 @@ main(int argc, char **argv)
 {
     static const struct argp argp = {
         options, parse,
-        NULL,    "Loads an OpenFlow 1.3 controller with fake switches and prints one line of JSON.",
+        NULL,    "Loads an OpenFlow controller with fake switches and prints one line of JSON.",
         NULL,    NULL,
         NULL};
     struct bench bench = {.host = "127.0.0.1",
                           .port = 6653,
+                          .version = OF13,
                           .n_switches = 16,
                           .n_macs = 1000,
                           .n_ports = 4,

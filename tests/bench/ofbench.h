@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <trivet/openflow.h>
+
 #define RING 8192u /* running numbers remembered per switch; a power of two above any window */
 #define WINDOW_MAX (RING / 2)
 #define DPID_BASE UINT64_C(0xbe00)
@@ -19,7 +21,7 @@
 
 /* Our frame: Ethernet 14, IPv4 20, UDP 8, then magic, switch, running number */
 #define FRAME_SIZE 60u
-#define IN_SIZE (42 + FRAME_SIZE) /* a packet-in with it */
+#define IN_MAX (42 + FRAME_SIZE) /* a packet-in with it: in 1.3 42 bytes before it, in 1.0 18 */
 
 enum phase { CONNECTED, SETTLE, WARM, RUN, DRAIN };
 
@@ -39,7 +41,7 @@ struct fake_switch {
     uint64_t probe_number;   /* SETTLE: number of the probe with a known destination */
     uint32_t pair, warmed;   /* next pair; MACs that have been sent from */
     uint32_t n_pairs_sent;   /* pairs asked for at least once: the first so many */
-    uint8_t in[IN_SIZE];     /* the packet-in to be patched */
+    uint8_t in[IN_MAX];      /* the packet-in to be patched */
     uint32_t expected[RING]; /* port that the answer must name, 0: any */
 };
 
@@ -47,12 +49,14 @@ struct bench {
     /* options */
     const char *host, *save;
     uint16_t port;
+    uint8_t version; /* OF10: packets are buffered and released by buffer id; OF13: they are not */
     uint32_t n_switches, n_macs, n_ports, n_pairs, window;
     double seconds;
     pid_t server;
     bool latency, hold;
 
     int epoll;
+    uint32_t in_size, at_frame;   /* of a packet-in of this version */
     struct fake_switch *switches; /* owned */
     uint64_t now_ns;
     uint32_t n_settled, n_warm;

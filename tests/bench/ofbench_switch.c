@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <trivet/openflow.h>
+#include <trivet/openflow_stats.h>
 
 #define RX_SIZE 0x40000u /* 256 KiB */
 #define TX_SIZE 0x80000u /* 512 KiB */
@@ -29,8 +29,10 @@
 #define AT_MAGIC 42
 #define AT_SWITCH 46
 #define AT_NUMBER 50
-#define AT_IN_PORT 32 /* in the packet-in */
-#define AT_FRAME 42
+#define AT_BUFFER 8 /* in the packet-in */
+#define AT_IN_PORT10 14
+#define AT_IN_PORT13 32
+#define BUFFER_MASK UINT32_C(0x7fffffff) /* ids are running numbers, never OF_NO_BUFFER */
 
 /* ---- frames -------------------------------------------------------------------------- */
 
@@ -65,7 +67,7 @@ bench_port(const struct bench *bench, uint32_t mac)
 
 /* The constant part of a switch's packet-ins. */
 static void
-make_template(struct fake_switch *sw)
+make_template(struct bench *bench, struct fake_switch *sw)
 {
     struct of_packet_in in = {
         .buffer_id = OF_NO_BUFFER, .in_port = 1, .total_len = FRAME_SIZE, .reason = OFPR_NO_MATCH};
@@ -84,15 +86,16 @@ make_template(struct fake_switch *sw)
     put32(frame + AT_SWITCH, sw->index);
     in.data = frame;
     in.data_size = FRAME_SIZE;
-    of_put_packet_in(&b, OF13, 0, &in);
-    if (b.full || b.len != IN_SIZE)
-        bench_die("a packet-in has %zu bytes, expected %u", b.len, IN_SIZE);
+    of_put_packet_in(&b, bench->version, 0, &in);
+    if (b.full)
+        bench_die("a packet-in has more than %u bytes", IN_MAX);
+    bench->in_size = (uint32_t)b.len;
+    bench->at_frame = bench->in_size - FRAME_SIZE;
 }
 
 static void
-put_addresses(struct fake_switch *sw, uint32_t src, uint32_t dst)
+put_addresses(uint8_t *ip, const struct fake_switch *sw, uint32_t src, uint32_t dst)
 {
-    uint8_t *ip = sw->in + AT_FRAME + AT_IP;
     uint32_t sum = 0;
 
     put32(ip + 12, 0x0a000000 | sw->index << 16 | (src + 1));
@@ -108,22 +111,27 @@ put_addresses(struct fake_switch *sw, uint32_t src, uint32_t dst)
 static bool
 send_in(struct bench *bench, struct fake_switch *sw, uint32_t src, uint32_t dst)
 {
-    uint8_t *frame = sw->in + AT_FRAME;
+    uint8_t *frame = sw->in + bench->at_frame;
     uint32_t slot = sw->next % RING;
 
-    if (sw->tx_len + IN_SIZE > TX_SIZE)
+    if (sw->tx_len + bench->in_size > TX_SIZE)
         return false;
-    put32(sw->in + AT_IN_PORT, bench_port(bench, src));
+    if (bench->version == OF10) {
+        put32(sw->in + AT_BUFFER, (uint32_t)sw->next & BUFFER_MASK);
+        put16(sw->in + AT_IN_PORT10, bench_port(bench, src));
+    } else {
+        put32(sw->in + AT_IN_PORT13, bench_port(bench, src));
+    }
     if (dst == UINT32_MAX)
         memset(frame, 0xff, 6);
     else
         bench_mac(frame, sw->index, dst);
     bench_mac(frame + 6, sw->index, src);
-    put_addresses(sw, src, dst);
+    put_addresses(frame + AT_IP, sw, src, dst);
     put32(frame + AT_NUMBER, (uint32_t)(sw->next >> 32));
     put32(frame + AT_NUMBER + 4, (uint32_t)sw->next);
-    memcpy(sw->tx + sw->tx_len, sw->in, IN_SIZE);
-    sw->tx_len += IN_SIZE;
+    memcpy(sw->tx + sw->tx_len, sw->in, bench->in_size);
+    sw->tx_len += bench->in_size;
     sw->answered[slot] = false;
     sw->expected[slot] = dst == UINT32_MAX ? 0 : bench_port(bench, dst);
     sw->next++;
@@ -213,34 +221,22 @@ sample(struct bench *bench, uint64_t ns)
         bench->samples[bench->n_samples++] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
 }
 
+/* The packet of this number leaves the switch. */
 static void
-take_packet_out(struct bench *bench, struct fake_switch *sw, const uint8_t *m)
+release(struct bench *bench, struct fake_switch *sw, uint64_t number, struct of_cursor actions)
 {
-    struct of_packet_out out;
     struct of_action action = {.type = OF_A_OTHER};
-    struct of_cursor c;
-    uint64_t number;
-    uint32_t slot;
+    uint32_t slot = number % RING;
     bool one_port;
 
-    if (of_decode_packet_out(m, &out, NULL) != OF_OK) {
-        bench->errors++;
-        return;
-    }
-    if (out.data_size < AT_NUMBER + 8 || of_get16(out.data + AT_ETH_TYPE) != 0x0800 ||
-        of_get32(out.data + AT_MAGIC) != MAGIC || of_get32(out.data + AT_SWITCH) != sw->index)
-        return; /* discovery, or another switch's flood */
-    number = of_get64(out.data + AT_NUMBER);
-    c = (struct of_cursor){out.actions, out.actions_size};
-    if (of_next_action(&c, &action) <= 0)
+    if (of_next_action_v(bench->version, &actions, &action) <= 0)
         action.type = OF_A_OTHER;
-    one_port = action.type == OF_A_OUTPUT && c.left == 0 && action.port < OFPP_MAX;
+    one_port = action.type == OF_A_OUTPUT && actions.left == 0 && action.port < OFPP_MAX;
     if (sw->phase == SETTLE) {
         if (number == sw->probe_number && one_port)
             enter(bench, sw, WARM);
         return;
     }
-    slot = number % RING;
     if (number < sw->oldest || number >= sw->next || sw->answered[slot]) {
         bench->duplicates += bench->measuring;
         return;
@@ -261,76 +257,142 @@ take_packet_out(struct bench *bench, struct fake_switch *sw, const uint8_t *m)
 }
 
 static void
-put_ports(const struct bench *bench, struct fake_switch *sw, struct of_buffer *b, uint32_t xid)
+release_buffer(struct bench *bench, struct fake_switch *sw, uint32_t id, struct of_cursor actions)
 {
-    struct of_port ports[64];
+    uint64_t number = sw->oldest + ((id - (uint32_t)sw->oldest) & BUFFER_MASK);
 
-    for (uint32_t i = 0; i < bench->n_ports; i++) {
-        struct of_port *port = &ports[i];
-
-        memset(port, 0, sizeof(*port));
-        port->port = i + 1;
-        bench_mac(port->mac, sw->index, 0xff00 + i);
-        port->mac[0] = 0x0a;
-        snprintf(port->name, sizeof(port->name), "b%u-eth%u", sw->index, i + 1);
-        port->current = port->supported = 0x2020;
-        port->speed_kbps = port->max_speed_kbps = 1000000;
-    }
-    of_put_port_desc_reply(b, xid, ports, bench->n_ports, 0);
+    if (bench->version == OF13 || id > BUFFER_MASK)
+        bench->errors++; /* no such buffer was ever named */
+    else
+        release(bench, sw, number, actions);
 }
 
 static void
-answer_multipart(const struct bench *bench, struct fake_switch *sw, struct of_buffer *b,
-                 const uint8_t *m, uint32_t xid)
+take_packet_out(struct bench *bench, struct fake_switch *sw, const uint8_t *m)
 {
-    uint8_t body[8 + 1056] = {0}; /* ofp_multipart_reply, ofp_desc: all empty strings */
-    uint16_t type = of_get16(m + 8);
+    struct of_packet_out out;
+    struct of_cursor actions;
 
-    if (type == OFPMP_PORT_DESC) {
-        put_ports(bench, sw, b, xid);
+    if (of_decode_packet_out(m, &out, NULL) != OF_OK) {
+        bench->errors++;
         return;
     }
-    put16(body, type);
-    of_put_echo(b, OF13, OFPT13_MULTIPART_REPLY, xid, body, type == OFPMP_DESC ? sizeof(body) : 8);
+    actions = (struct of_cursor){out.actions, out.actions_size};
+    if (out.buffer_id != OF_NO_BUFFER)
+        release_buffer(bench, sw, out.buffer_id, actions);
+    else if (out.data_size >= AT_NUMBER + 8 && of_get16(out.data + AT_ETH_TYPE) == 0x0800 &&
+             of_get32(out.data + AT_MAGIC) == MAGIC && of_get32(out.data + AT_SWITCH) == sw->index)
+        release(bench, sw, of_get64(out.data + AT_NUMBER), actions);
+    /* else discovery, or another switch's flood */
+}
+
+/* It answers when it names a buffer: then the packet takes the way of the new rule. */
+static void
+take_flow_mod(struct bench *bench, struct fake_switch *sw, const uint8_t *m)
+{
+    struct of_flow_mod mod;
+
+    bench->flow_mods += bench->measuring;
+    if (bench->version == OF13)
+        return;
+    if (of_decode_flow_mod(m, &mod, NULL) != OF_OK)
+        bench->errors++;
+    else if (mod.buffer_id != OF_NO_BUFFER)
+        release_buffer(bench, sw, mod.buffer_id,
+                       (struct of_cursor){mod.raw_actions, mod.raw_actions_size});
+}
+
+static void
+add_ports(const struct bench *bench, const struct fake_switch *sw, struct of_buffer *b)
+{
+    for (uint32_t i = 0; i < bench->n_ports; i++) {
+        struct of_port port = {.port = i + 1, .current = 0x2020, .supported = 0x2020};
+
+        bench_mac(port.mac, sw->index, 0xff00 + i);
+        port.mac[0] = 0x0a; /* no host's */
+        snprintf(port.name, sizeof(port.name), "b%u-eth%u", sw->index, i + 1);
+        if (bench->version == OF13)
+            port.speed_kbps = port.max_speed_kbps = 1000000;
+        of_add_port(b, bench->version, &port);
+    }
+}
+
+static void
+answer_features(const struct bench *bench, const struct fake_switch *sw, struct of_buffer *b,
+                uint32_t xid)
+{
+    uint8_t bytes[64 * 48]; /* of 64 ports */
+    struct of_buffer ports = {bytes, sizeof(bytes), 0, false};
+    struct of_features features = {
+        .dpid = DPID_BASE + sw->index, .n_tables = 254, .capabilities = 0x4f};
+
+    if (bench->version == OF10) {
+        add_ports(bench, sw, &ports);
+        features.ports = bytes;
+        features.ports_size = (uint16_t)ports.len;
+        features.n_buffers = RING;
+        features.n_tables = 1;
+        features.capabilities = 0x87;
+        features.actions10 = 0xfff;
+    }
+    of_put_features_reply(b, bench->version, xid, &features);
+}
+
+static void
+answer_multipart(const struct bench *bench, const struct fake_switch *sw, struct of_buffer *b,
+                 const uint8_t *m, uint32_t xid)
+{
+    uint16_t type = of_get16(m + 8);
+    size_t start = of_open_reply(b, bench->version, xid, type, 0);
+
+    if (type == OFPMP_PORT_DESC)
+        add_ports(bench, sw, b);
+    else if (type == OFPMP_DESC)
+        of_add_desc(b, &(struct of_desc){.manufacturer = ""}); /* all empty strings */
+    of_close(b, start);
 }
 
 static void
 take(struct bench *bench, struct fake_switch *sw, const uint8_t *m, const struct of_header *h)
 {
     struct of_buffer b = {sw->tx, TX_SIZE, sw->tx_len, false};
-    const struct of_features features = {
-        .dpid = DPID_BASE + sw->index, .n_tables = 254, .capabilities = 0x4f};
-    const uint8_t *body = m + OF_HEADER_SIZE;
+    const uint8_t version = bench->version, *body = m + OF_HEADER_SIZE;
     size_t size = h->length - (size_t)OF_HEADER_SIZE;
 
-    switch (h->type) {
+    if (h->version != version) {
+        if (h->type == OFPT13_HELLO)
+            return; /* it may offer more */
+        bench_die("switch %u: type %u in version %u, negotiated was %u", sw->index, h->type,
+                  h->version, version);
+    }
+    switch (of_type13(version, h->type)) {
     case OFPT13_PACKET_OUT:
         take_packet_out(bench, sw, m);
         return;
     case OFPT13_FLOW_MOD:
-        bench->flow_mods += bench->measuring;
+        take_flow_mod(bench, sw, m);
         return;
     case OFPT13_ECHO_REQUEST:
-        of_put_echo(&b, OF13, OFPT13_ECHO_REPLY, h->xid, body, size);
+        of_put_echo(&b, version, OFPT13_ECHO_REPLY, h->xid, body, size);
         break;
     case OFPT13_FEATURES_REQUEST:
-        of_put_features_reply(&b, OF13, h->xid, &features);
+        answer_features(bench, sw, &b, h->xid);
         sw->known = true;
         break;
     case OFPT13_GET_CONFIG_REQUEST:
-        of_put_echo(&b, OF13, OFPT13_GET_CONFIG_REPLY, h->xid, "\0\0\0\x80", 4);
+        of_put_echo(&b, version, OFPT13_GET_CONFIG_REPLY, h->xid, "\0\0\0\x80", 4);
         break;
     case OFPT13_MULTIPART_REQUEST:
         answer_multipart(bench, sw, &b, m, h->xid);
         break;
     case OFPT13_BARRIER_REQUEST:
-        of_put_header(&b, OF13, OFPT13_BARRIER_REPLY, h->xid);
+        of_put_header(&b, version, OFPT13_BARRIER_REPLY, h->xid);
         break;
     case OFPT13_ROLE_REQUEST:
-        of_put_echo(&b, OF13, OFPT13_ROLE_REPLY, h->xid, body, size);
+        of_put_echo(&b, version, OFPT13_ROLE_REPLY, h->xid, body, size);
         break;
     case OFPT13_GET_ASYNC_REQUEST:
-        of_put_echo(&b, OF13, OFPT13_GET_ASYNC_REPLY, h->xid, (const uint8_t[24]){0}, 24);
+        of_put_echo(&b, version, OFPT13_GET_ASYNC_REPLY, h->xid, (const uint8_t[24]){0}, 24);
         break;
     case OFPT13_ERROR:
         bench->errors++;
@@ -434,7 +496,7 @@ bench_connect(struct bench *bench, struct fake_switch *sw, uint32_t index)
     sw->tx = malloc(TX_SIZE);
     if (!sw->rx || !sw->tx)
         bench_die("out of memory");
-    make_template(sw);
+    make_template(bench, sw);
     if (inet_pton(AF_INET, bench->host, &address.sin_addr) != 1)
         bench_die("%s is no IPv4 address", bench->host);
     sw->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -445,7 +507,7 @@ bench_connect(struct bench *bench, struct fake_switch *sw, uint32_t index)
     if (epoll_ctl(bench->epoll, EPOLL_CTL_ADD, sw->fd, &event) < 0)
         bench_die("epoll: %s", strerror(errno));
     b = (struct of_buffer){sw->tx, TX_SIZE, 0, false};
-    of_put_hello(&b, OF13, 1, 1 << OF13);
+    of_put_hello(&b, bench->version, 1, bench->version == OF13 ? 1 << OF13 : 0);
     sw->tx_len = (uint32_t)b.len;
     bench_flush(bench, sw);
 }

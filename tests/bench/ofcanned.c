@@ -4,9 +4,9 @@
  *
  * It accepts fake switches, asks for their features, and answers each packet-in without looking at
  * it: it frames the message, copies a ready-made flow_mod and packet_out, and patches xid, in_port,
- * addresses and data. As much is read as there is, all answers of a turn go out in one write.
- * Nothing is decided, learned or kept: no controller that answers with both messages can be cheaper
- * by more than luck.
+ * addresses and data. In OpenFlow 1.0 it is the flow_mod alone, with the buffer id. As much is read
+ * as there is, all answers of a turn go out in one write. Nothing is decided, learned or kept: no
+ * controller that answers with these messages can be cheaper by more than luck.
  *
  * One thread, epoll. Neighbour: ofbench.c.
  */
@@ -35,7 +35,8 @@ struct peer {
 
 struct canned {
     int epoll, listener;
-    uint8_t answer[ANSWER_MAX]; /* flow_mod, then packet_out without data */
+    uint8_t version;
+    uint8_t answer[ANSWER_MAX]; /* flow_mod, then (1.3) packet_out without data */
     uint32_t flow_mod_size, answer_size;
     uint32_t at_in_port, at_eth_dst, at_eth_src; /* in the flow_mod */
     uint32_t xid;
@@ -69,14 +70,31 @@ make_answer(struct canned *canned)
                               .n_actions = 1};
     struct of_buffer b = {canned->answer, sizeof(canned->answer), 0, false};
 
-    of_put_flow_mod(&b, OF13, 0, &mod);
+    of_put_flow_mod(&b, canned->version, 0, &mod);
     canned->flow_mod_size = (uint32_t)b.len;
-    of_put_packet_out(&b, OF13, 0, OF_NO_BUFFER, 0, &output, 1, NULL, 0);
+    if (canned->version == OF13)
+        of_put_packet_out(&b, OF13, 0, OF_NO_BUFFER, 0, &output, 1, NULL, 0);
     canned->answer_size = (uint32_t)b.len;
     /* match at 48: type and length 4, then in_port 4 + 4, eth_dst 4 + 6, eth_src 4 + 6 */
     canned->at_in_port = 48 + 4 + 4;
     canned->at_eth_dst = canned->at_in_port + 4 + 4;
     canned->at_eth_src = canned->at_eth_dst + 6 + 4;
+}
+
+/* ofp_packet_in of 1.0: buffer_id at 8, in_port (2) at 14, data at 18; ofp_flow_mod: in_port at 12,
+ * eth_src at 14, eth_dst at 20, buffer_id at 64. */
+static void
+answer10(struct canned *canned, struct peer *peer, const uint8_t *m)
+{
+    uint8_t *flow_mod = peer->tx + peer->tx_len;
+
+    memcpy(flow_mod, canned->answer, canned->answer_size);
+    put32(flow_mod + 4, ++canned->xid);
+    memcpy(flow_mod + 12, m + 14, 2);
+    memcpy(flow_mod + 14, m + 18 + 6, 6);
+    memcpy(flow_mod + 20, m + 18, 6);
+    memcpy(flow_mod + 64, m + 8, 4);
+    peer->tx_len += canned->answer_size;
 }
 
 static void
@@ -118,7 +136,9 @@ serve(struct canned *canned, struct peer *peer)
 
         if (peer->tx_len + (uint32_t)length + ANSWER_MAX > TX_SIZE)
             break;
-        if (header.type == OFPT13_PACKET_IN && length >= 42 + 14) {
+        if (header.type == OFPT13_PACKET_IN && canned->version == OF10 && length >= 18 + 14) {
+            answer10(canned, peer, m);
+        } else if (header.type == OFPT13_PACKET_IN && length >= 42 + 14) {
             answer(canned, peer, m, (uint32_t)length);
         } else if (header.type == OFPT13_ECHO_REQUEST) {
             memcpy(peer->tx + peer->tx_len, m, (size_t)length);
@@ -156,8 +176,8 @@ welcome(struct canned *canned)
         die("accept");
     setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     b = (struct of_buffer){peer->tx, TX_SIZE, 0, false};
-    of_put_hello(&b, OF13, 1, 1 << OF13);
-    of_put_header(&b, OF13, OFPT13_FEATURES_REQUEST, 2);
+    of_put_hello(&b, canned->version, 1, canned->version == OF13 ? 1 << OF13 : 0);
+    of_put_header(&b, canned->version, OFPT13_FEATURES_REQUEST, 2);
     if (write(peer->fd, peer->tx, b.len) != (ssize_t)b.len)
         die("hello");
     if (epoll_ctl(canned->epoll, EPOLL_CTL_ADD, peer->fd, &event) < 0)
@@ -172,19 +192,21 @@ main(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[64];
     int one = 1;
 
-    if (argc != 2 || atoi(argv[1]) <= 0 || atoi(argv[1]) > 65535) {
-        fprintf(stderr, "Usage: ofcanned PORT\nAnswers every packet-in with a canned flow_mod and "
-                        "packet_out.\n");
+    if (argc != 3 || (strcmp(argv[1], "1.0") != 0 && strcmp(argv[1], "1.3") != 0) ||
+        atoi(argv[2]) <= 0 || atoi(argv[2]) > 65535) {
+        fprintf(stderr, "Usage: ofcanned 1.0|1.3 PORT\nAnswers every packet-in with a canned "
+                        "flow_mod and, in OpenFlow 1.3, packet_out.\n");
         return 2;
     }
+    canned.version = argv[1][2] == '0' ? OF10 : OF13;
     make_answer(&canned);
-    address.sin_port = htons((uint16_t)atoi(argv[1]));
+    address.sin_port = htons((uint16_t)atoi(argv[2]));
     canned.epoll = epoll_create1(EPOLL_CLOEXEC);
     canned.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(canned.listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(canned.listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(canned.listener, 1024) < 0)
-        die(argv[1]);
+        die(argv[2]);
     if (epoll_ctl(canned.epoll, EPOLL_CTL_ADD, canned.listener, &event) < 0)
         die("epoll");
     for (;;) {
