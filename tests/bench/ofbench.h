@@ -54,6 +54,7 @@ struct bench {
     double seconds;
     pid_t server;
     bool latency, hold;
+    bool again; /* the interval begins when each pair has been asked for */
 
     int epoll;
     uint32_t in_size, at_frame;   /* of a packet-in of this version */
@@ -65,6 +66,7 @@ struct bench {
     /* counters of the measured interval */
     uint64_t sent, answers, flow_mods, flooded, wrong, duplicates, lost, errors;
     uint64_t warm_lost;
+    double first_ns;   /* CPU time per packet-in of pairs asked for the first time */
     uint32_t *samples; /* owned: latencies in ns */
     size_t n_samples, samples_size;
 };

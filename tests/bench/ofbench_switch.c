@@ -54,9 +54,9 @@ void
 bench_mac(uint8_t p[6], uint32_t sw, uint32_t mac)
 {
     p[0] = 0x02; /* locally administered */
-    p[1] = 0xbe;
-    put16(p + 2, sw);
-    put16(p + 4, mac);
+    put16(p + 1, sw);
+    p[3] = (uint8_t)(mac >> 16);
+    put16(p + 4, mac & 0xffff);
 }
 
 uint32_t
@@ -94,12 +94,12 @@ make_template(struct bench *bench, struct fake_switch *sw)
 }
 
 static void
-put_addresses(uint8_t *ip, const struct fake_switch *sw, uint32_t src, uint32_t dst)
+put_addresses(uint8_t *ip, uint32_t first, uint32_t src, uint32_t dst)
 {
     uint32_t sum = 0;
 
-    put32(ip + 12, 0x0a000000 | sw->index << 16 | (src + 1));
-    put32(ip + 16, dst == UINT32_MAX ? 0xffffffff : 0x0a000000 | sw->index << 16 | (dst + 1));
+    put32(ip + 12, first + src);
+    put32(ip + 16, dst == UINT32_MAX ? 0xffffffff : first + dst);
     put16(ip + 10, 0);
     for (unsigned i = 0; i < 20; i += 2)
         sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
@@ -127,7 +127,7 @@ send_in(struct bench *bench, struct fake_switch *sw, uint32_t src, uint32_t dst)
     else
         bench_mac(frame, sw->index, dst);
     bench_mac(frame + 6, sw->index, src);
-    put_addresses(frame + AT_IP, sw, src, dst);
+    put_addresses(frame + AT_IP, 0x0a000001 + sw->index * bench->n_macs, src, dst);
     put32(frame + AT_NUMBER, (uint32_t)(sw->next >> 32));
     put32(frame + AT_NUMBER + 4, (uint32_t)sw->next);
     memcpy(sw->tx + sw->tx_len, sw->in, bench->in_size);

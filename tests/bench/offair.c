@@ -6,7 +6,7 @@
  * until its packet-out is there: first alone, then beside each kind of bad peer, which are
  * processes of their own and run at the lowest priority, so that they disturb the controller and
  * not the measuring. Last, a storm: so many switches connect at once, and the time until the state
- * bus says that all are ready, and what memory each costs.
+ * bus says that all are ready, what memory each costs, and what CPU time they take while idle.
  *
  *   slow        peers that send a byte a second of a message
  *   deaf        a peer that asks for echos and reads nothing
@@ -49,7 +49,7 @@ struct fair {
     pid_t server;
     double seconds;
     uint32_t storm;
-    const char *only; /* one kind of load; NULL: all */
+    const char *only; /* one kind of load, or "storm"; NULL: all */
 };
 
 /* One fake switch. */
@@ -481,8 +481,9 @@ measure(const struct fair *fair, struct peer *good, size_t load, double alone[2]
 /* ---- storm -------------------------------------------------------------------------------------
  */
 
+/* A line of /proc/PID/status in KB, such as "RssAnon:"; 0 when it is not there. */
 static long
-resident_kb(pid_t pid)
+status_kb(pid_t pid, const char *name)
 {
     char path[64], line[256];
     long kb = 0;
@@ -491,11 +492,23 @@ resident_kb(pid_t pid)
     snprintf(path, sizeof(path), "/proc/%d/status", pid);
     file = fopen(path, "re");
     while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-        if (sscanf(line, "RssAnon: %ld", &kb) == 1)
-            break;
+        if (strncmp(line, name, strlen(name)) == 0)
+            kb = strtol(line + strlen(name), NULL, 10);
     if (file != NULL)
         fclose(file);
     return kb;
+}
+
+/* CPU time of a process with all its threads, ns. */
+static uint64_t
+cpu_ns(pid_t pid)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+        die("no CPU time of process %d", pid);
+    return (uint64_t)t.tv_sec * SB_SECOND + (uint64_t)t.tv_nsec;
 }
 
 static uint32_t
@@ -511,15 +524,27 @@ ready_on_bus(struct sb_reader *reader)
     return n;
 }
 
+/* Answers what comes for a while. */
+static void
+serve_all(struct peer *peers, struct pollfd *fds, uint32_t n, uint64_t ns)
+{
+    for (uint64_t end = sb_mono() + ns; sb_mono() < end;)
+        if (poll(fds, n, 5) > 0)
+            for (uint32_t i = 0; i < n; i++)
+                if (fds[i].revents != 0 && !serve(&peers[i], MSG_DONTWAIT))
+                    die("storm: switch %u was closed", i);
+}
+
 static void
 storm(const struct fair *fair)
 {
     struct peer *peers = calloc(fair->storm, sizeof(*peers));
     struct pollfd *fds = calloc(fair->storm, sizeof(*fds));
-    uint64_t begin, connected, looked = 0, ready_ns = 0;
+    uint64_t begin, connected, ready_ns = 0, cpu;
     char message[SB_MESSAGE_MAX];
     struct sb_reader *reader;
-    long before = resident_kb(fair->server), after;
+    long anon = status_kb(fair->server, "RssAnon:"), all = status_kb(fair->server, "VmRSS:");
+    uint32_t ready;
 
     if (peers == NULL || fds == NULL ||
         sb_reader_open(&reader, fair->instance, "controller", message) != SB_OK)
@@ -532,29 +557,26 @@ storm(const struct fair *fair)
     }
     connected = sb_mono();
     while (ready_ns == 0 && sb_mono() - begin < 30 * SB_SECOND) {
-        if (poll(fds, fair->storm, 5) > 0)
-            for (uint32_t i = 0; i < fair->storm; i++)
-                if (fds[i].revents != 0 && !serve(&peers[i], MSG_DONTWAIT))
-                    die("storm: switch %u was closed", i);
-        if (sb_mono() - looked < 10 * SB_MS)
-            continue;
-        looked = sb_mono();
+        serve_all(peers, fds, fair->storm, 10 * SB_MS);
         if (ready_on_bus(reader) == fair->storm)
             ready_ns = sb_mono() - begin;
     }
     if (ready_ns == 0)
         die("storm: only %u of %u switches are ready after 30 s", ready_on_bus(reader),
             fair->storm);
-    for (uint64_t end = sb_mono() + 3 * SB_SECOND; sb_mono() < end;) /* discovery goes on */
-        if (poll(fds, fair->storm, 5) > 0)
-            for (uint32_t i = 0; i < fair->storm; i++)
-                if (fds[i].revents != 0)
-                    serve(&peers[i], MSG_DONTWAIT);
-    after = resident_kb(fair->server);
+    serve_all(peers, fds, fair->storm, 3 * SB_SECOND); /* until discovery has gone round */
+    anon = status_kb(fair->server, "RssAnon:") - anon;
+    all = status_kb(fair->server, "VmRSS:") - all;
+    cpu = cpu_ns(fair->server);
+    serve_all(peers, fds, fair->storm, (uint64_t)(fair->seconds * 1e9));
+    cpu = cpu_ns(fair->server) - cpu;
+    if ((ready = ready_on_bus(reader)) != fair->storm)
+        die("storm: only %u of %u switches are still ready when idle", ready, fair->storm);
     printf("{\"load\":\"storm\",\"switches\":%u,\"connected_ms\":%.0f,\"ready_ms\":%.0f,"
-           "\"bytes_per_switch\":%ld}\n",
+           "\"bytes_per_switch\":%ld,\"rss_bytes_per_switch\":%ld,\"idle_cpu_share\":%.3f}\n",
            fair->storm, (double)(connected - begin) / 1e6, (double)ready_ns / 1e6,
-           (after - before) * 1024 / (long)fair->storm);
+           anon * 1024 / (long)fair->storm, all * 1024 / (long)fair->storm,
+           (double)cpu / 1e9 / fair->seconds);
     fflush(stdout);
     sb_reader_close(&reader);
     for (uint32_t i = 0; i < fair->storm; i++)
@@ -605,7 +627,7 @@ main(int argc, char **argv)
         {"instance", 'i', "NAME", 0, "its instance", 0},
         {"seconds", 't', "T", 0, "length of each measurement (3)", 0},
         {"storm", 's', "N", 0, "switches in the storm, 0: none (1000)", 0},
-        {"only", 'o', "LOAD", 0, "slow, deaf, flood, strangers or returning", 0},
+        {"only", 'o', "LOAD", 0, "slow, deaf, flood, strangers, returning or storm", 0},
         {0}};
     static const struct argp argp = {
         options, parse, NULL, "Measures how bad peers disturb a good switch.", NULL, NULL, NULL};
@@ -622,13 +644,15 @@ main(int argc, char **argv)
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     setpriority(PRIO_PROCESS, 0, -10); /* as root: answers are taken as soon as they are there */
-    if (!make_ready(&fair, &good, 1))
-        die("no controller on port %u", fair.port);
-    settle(&good);
-    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
-        if (fair.only == NULL || loads[i].be == NULL || strcmp(fair.only, loads[i].name) == 0)
-            measure(&fair, &good, i, alone);
-    close_peer(&good);
+    if (fair.only == NULL || strcmp(fair.only, "storm") != 0) {
+        if (!make_ready(&fair, &good, 1))
+            die("no controller on port %u", fair.port);
+        settle(&good);
+        for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
+            if (fair.only == NULL || loads[i].be == NULL || strcmp(fair.only, loads[i].name) == 0)
+                measure(&fair, &good, i, alone);
+        close_peer(&good);
+    }
     if (fair.storm > 0)
         storm(&fair);
     return 0;

@@ -56,6 +56,34 @@ SCRIPT
     [[ $output = *"flow lacks "*" of 64000 decisions, such as"* ]]
 }
 
+@test "bench macs --quick: a larger table holds every decision, both sizes are shown" {
+    run "$ROOT/env/bench" macs --quick --json --macs 8000 --openflow 1.0 3>&-
+    echo "$output"
+    [ "$status" -eq 0 ]
+    for size in 1000 8000; do
+        grep -E '^\{' <<<"$output" | jq -es --argjson size "$size" '
+            map(select(.server == "trivet" and .macs == $size)) | length == 1 and (.[0] |
+            .missing == 0 and .distinct == 16 * ([4000, $size] | max) and .first_ns_per_packet_in > 0)'
+    done
+}
+
+@test "bench workers --quick: two workers hold every decision, both figures are shown" {
+    run "$ROOT/env/bench" workers --quick --openflow 1.3 3>&-
+    echo "$output"
+    [ "$status" -eq 0 ]
+    grep -qE '^1\.3 +trivet +1 +[0-9.]+ +1$' <<<"$output"
+    grep -qE '^1\.3 +trivet +2 +[0-9.]+ +[0-9.]+$' <<<"$output"
+    grep -qF '2 workers: flow held 64000 of 64000 distinct decisions' <<<"$output"
+}
+
+@test "bench idle --quick: all switches become ready and stay so" {
+    run "$ROOT/env/bench" idle --quick --json --switches 100 3>&-
+    echo "$output"
+    [ "$status" -eq 0 ]
+    grep -E '^\{' <<<"$output" | jq -es 'map(.policy) == ["learning", "shortest"] and
+        all(.switches == 100 and .ready_ms > 0 and .bytes_per_switch > 0 and .idle_cpu_share >= 0)'
+}
+
 @test "bench bus --quick: three subscribers get every record, both sides are shown" {
     run "$ROOT/env/bench" bus --quick --json 3>&-
     echo "$output"
