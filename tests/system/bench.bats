@@ -6,7 +6,7 @@ load helper
 setup() { export BATS_TEST_TIMEOUT=120; }
 
 @test "bench --quick: every packet-in answered once, every decision in the table" {
-    run "$ROOT/env/bench" --quick --json 3>&-
+    run "$ROOT/env/bench" --quick --json --server canned --server trivet 3>&-
     echo "$output"
     [ "$status" -eq 0 ]
     for server in canned trivet; do
@@ -54,6 +54,21 @@ SCRIPT
     echo "$output"
     [ "$status" -eq 1 ]
     [[ $output = *"flow lacks "*" of 64000 decisions, such as"* ]]
+}
+
+@test "bench: the peers that are installed answer in each version, the others are named" {
+    run "$ROOT/env/bench" --quick --server canned --server nobody 3>&-
+    [ "$status" -eq 2 ]
+    [[ $output = *"no server 'nobody'"* ]]
+    ovs-testcontroller --version && /usr/bin/python3 -c 'import os_ken' || skip "not all are installed"
+    run "$ROOT/env/bench" --quick --json --server testcontroller --server os-ken 3>&-
+    echo "$output"
+    [ "$status" -eq 0 ]
+    for server in testcontroller os-ken; do
+        grep -E '^\{' <<<"$output" | jq -es --arg server "$server" 'map(select(.server == $server))
+            | map(.openflow) == ["1.3", "1.3", "1.0", "1.0"] and
+            all(.answered > 0 and .wrong_port + .flooded + .duplicates + .errors == 0)'
+    done
 }
 
 @test "bench macs --quick: a larger table holds every decision, both sizes are shown" {
