@@ -56,10 +56,13 @@ SCRIPT
     [[ $output = *"flow lacks "*" of 64000 decisions, such as"* ]]
 }
 
-@test "bench: the peers that are installed answer in each version, the others are named" {
+@test "bench: the peers that are installed answer in each version, what makes no sense is refused" {
     run "$ROOT/env/bench" --quick --server canned --server nobody 3>&-
     [ "$status" -eq 2 ]
     [[ $output = *"no server 'nobody'"* ]]
+    run "$ROOT/env/bench" idle --openflow 1.0 3>&-
+    [ "$status" -eq 2 ]
+    [[ $output = *"idle is about trivet and OpenFlow 1.3 only"* ]]
     ovs-testcontroller --version && /usr/bin/python3 -c 'import os_ken' || skip "not all are installed"
     run "$ROOT/env/bench" --quick --json --server testcontroller --server os-ken 3>&-
     echo "$output"
