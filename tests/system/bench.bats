@@ -53,7 +53,7 @@ SCRIPT
     run "$ROOT/env/bench" --quick --json --openflow 1.0 --server trivet 3>&-
     echo "$output"
     [ "$status" -eq 1 ]
-    [[ $output = *"flow lacks "*" of 64000 decisions, such as"* ]]
+    [[ $output = *"flow lacks "*" decisions, such as"* ]]
 }
 
 @test "bench: the peers that are installed answer in each version, what makes no sense is refused" {
@@ -91,7 +91,7 @@ SCRIPT
     [ "$status" -eq 0 ]
     grep -qE '^1\.3 +trivet +1 +[0-9.]+ +1$' <<<"$output"
     grep -qE '^1\.3 +trivet +2 +[0-9.]+ +[0-9.]+$' <<<"$output"
-    grep -qF '2 workers: flow held 64000 of 64000 distinct decisions' <<<"$output"
+    grep -qE '2 workers: flow held ([0-9]+) of \1 distinct decisions' <<<"$output"
 }
 
 @test "bench idle --quick: all switches become ready and stay so" {
