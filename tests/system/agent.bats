@@ -105,6 +105,7 @@ teardown() {
 }
 
 @test "killed and restarted: loss only while it is down, same id, no loss afterwards" {
+    full_only
     local id lost before
     start h1
     start h2
@@ -164,6 +165,7 @@ teardown() {
 }
 
 @test "a clean stop says goodbye: no loss, and the segment stays" {
+    full_only
     start h1
     start h2
     eventually 6 measures h1 h2
@@ -188,6 +190,7 @@ teardown() {
 }
 
 @test "loss on the path is counted by direction" {
+    full_only
     inside h1 iptables -S INPUT || skip "no iptables in a namespace here"
     start h1 --interval 20 --timeout 500
     start h2 --interval 20 --timeout 500
@@ -288,6 +291,7 @@ teardown() {
 }
 
 @test "tshark reads our probes as STAMP" {
+    full_only
     command -v tshark || skip "no tshark"
     start h1
     start h2

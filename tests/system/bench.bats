@@ -29,6 +29,7 @@ with_controller() {
 }
 
 @test "bench: a controller that answers at the wrong port fails, in each version" {
+    full_only
     with_controller <<SCRIPT
 #!/bin/bash
 # the canned responder, which says port 1 to everything
@@ -45,6 +46,7 @@ SCRIPT
 }
 
 @test "bench: a table that does not hold every decision fails" {
+    full_only
     with_controller <<SCRIPT
 #!/bin/bash
 printf 'tables: {flow: 4096}\n' >"$BATS_TEST_TMPDIR/small.yaml"
@@ -57,6 +59,7 @@ SCRIPT
 }
 
 @test "bench: the peers that are installed answer in each version, what makes no sense is refused" {
+    full_only
     run "$ROOT/env/bench" --quick --server canned --server nobody 3>&-
     [ "$status" -eq 2 ]
     [[ $output = *"no server 'nobody'"* ]]
@@ -75,6 +78,7 @@ SCRIPT
 }
 
 @test "bench macs --quick: a larger table holds every decision, both sizes are shown" {
+    full_only
     run "$ROOT/env/bench" macs --quick --json --macs 8000 --openflow 1.0 3>&-
     echo "$output"
     [ "$status" -eq 0 ]
@@ -86,6 +90,7 @@ SCRIPT
 }
 
 @test "bench workers --quick: two workers hold every decision, both figures are shown" {
+    full_only
     run "$ROOT/env/bench" workers --quick --openflow 1.3 3>&-
     echo "$output"
     [ "$status" -eq 0 ]
@@ -95,6 +100,7 @@ SCRIPT
 }
 
 @test "bench idle --quick: all switches become ready and stay so" {
+    full_only
     run "$ROOT/env/bench" idle --quick --json --switches 100 3>&-
     echo "$output"
     [ "$status" -eq 0 ]

@@ -72,6 +72,7 @@ each_policy() { # TOPOLOGY [OPTION]...
 }
 
 @test "a switch that joins later is found and used" {
+    full_only
     network diamond shortest
     ovs-vsctl del-controller t-s3
     eventually 15 eval 'statebus dump switch --json | grep "\"name\":\"t-s3\"" | grep -q "\"state\":\"gone\""'

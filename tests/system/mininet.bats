@@ -24,6 +24,7 @@ mn_test() { # ARGUMENT...: the share of dropped pings must be 0 in every pingall
     [ "$(grep -c 'Results: 0% dropped' <<<"$output")" = 2 ]
 }
 @test "env/mininet/trivet.py: the pod by mn --custom" {
+    full_only
     mn_test --custom "$ROOT/env/mininet/trivet.py" --topo pod --arp --switch trivet --controller trivet --test pingall
 }
 @test "env/mininet/trivet.py: diamond and ring" {

@@ -53,6 +53,7 @@ old_pod() { # POLICY
     done
 }
 @test "1.0: a flow of others stays when a port dies; ours are decided anew" {
+    full_only
     old_pod shortest
     pingall
     used=$(dump10 t-s1 | sed -n 's/.*in_port=1,.*actions=output:\([34]\)$/\1/p' | head -n 1)

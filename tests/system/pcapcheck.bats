@@ -150,6 +150,7 @@ PY
 }
 
 @test "a copy out of another port beside the right one: fail" {
+    full_only
     ovs-ofctl -O OpenFlow13 add-flow pct-s1 priority=200,in_port=1,actions=output:2,output:3
     controller pct3
     traffic 100
@@ -189,6 +190,7 @@ PY
 }
 
 @test "a duplicated packet: fail" {
+    full_only
     ovs-ofctl -O OpenFlow13 add-flow pct-s2 priority=200,in_port=2,actions=output:1,output:1
     controller pct7
     traffic 100
@@ -268,6 +270,7 @@ PY
 }
 
 @test "an internal port: what its host sends is received by the switch" {
+    full_only
     ovs-vsctl add-port pct-s1 pct-int -- set interface pct-int type=internal ofport_request=9
     ip link set pct-int address 02:00:00:00:00:09
     ip addr add 10.78.0.9/24 dev pct-int

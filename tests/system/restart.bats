@@ -64,6 +64,7 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
 }
 
 @test "kill -9 of the supervisor: no ping lost, nothing restarted" {
+    full_only
     before=$(trivet status --json | jq -r .pid | tr '\n' ' ')
     in_host h1 ping -i 0.01 -c 300 -W 2 -q 10.0.0.3 >"$BATS_TEST_TMPDIR/ping" &
     ping=$!
@@ -95,6 +96,7 @@ rows() { statebus dump "$1" --json 2>/dev/null | jq -r "$2" | sort; }
 }
 
 @test "another policy takes the rules of the one before away" {
+    full_only
     flows s1 | grep -q priority=100
     up --policy learning
     trivet wait

@@ -80,6 +80,7 @@ ping1() { in_host "$1" ping -c 1 -W 2 -q "$(address "$2")" >/dev/null; }
 }
 
 @test "LLDP of others is never forwarded" {
+    full_only
     network pod round-robin
     pingall
     captures=
@@ -129,6 +130,7 @@ PY
 }
 
 @test "the literal form: unknown destinations take the listed ports in turn, never the one they came from" {
+    full_only
     cat >"$BATS_TEST_TMPDIR/literal.yaml" <<'YAML'
 controller:
   round-robin:

@@ -104,10 +104,10 @@ static void
 test_all_tables(void **state)
 {
     static const unsigned wide[SB_T_COUNT] = {
-        [SB_T_switch] = 9, [SB_T_port] = 8,      [SB_T_link] = 9,    [SB_T_host] = 8,
+        [SB_T_switch] = 9, [SB_T_port] = 14,     [SB_T_link] = 9,    [SB_T_host] = 8,
         [SB_T_flow] = 19,  [SB_T_decision] = 11, [SB_T_agent] = 9,   [SB_T_latency] = 13,
         [SB_T_sample] = 8, [SB_T_observed] = 14, [SB_T_verdict] = 7, [SB_T_service] = 5,
-        [SB_T_event] = 6};
+        [SB_T_event] = 6,  [SB_T_installed] = 17};
 
     (void)state;
     for (int i = 0; i < SB_T_COUNT; i++) {
