@@ -225,6 +225,59 @@ discard(int fd)
         ;
 }
 
+/* All of it, however long the controller takes to read; false: it closed. */
+static bool
+send_all(struct hostile *h, int fd, const uint8_t *data, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t some = send(fd, data + at, size - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (some < 0 && errno != EAGAIN)
+            return false;
+        at += some > 0 ? (size_t)some : 0;
+        fake_step(h->net);
+    }
+    return true;
+}
+
+/* One that reads nothing leaves no room for its set-up, and must not become a switch without one:
+ * it could give itself the dpid of another by a second FEATURES_REPLY. */
+static void
+deaf_before_setup(void **state)
+{
+    static const uint8_t features[32] = {4, 6, 0, 32, 0, 0, 0, 9, [15] = 7};
+    static uint8_t echo[60000] = {4, 2, 60000 >> 8, 60000 & 0xff};
+    struct hostile *h = *state;
+    int fd = fake_open(h->net);
+
+    assert_true(send_all(h, fd, hello, sizeof(hello)));
+    for (unsigned i = 0; i < 200 && send_all(h, fd, echo, sizeof(echo)); i++)
+        ;
+    send_all(h, fd, features, sizeof(features));
+    WAIT(h->net, fake_logged(h->net, "no room for the set-up"));
+    assert_true(fake_switch_state(h->net, 7) < 0);
+    close(fd);
+}
+
+/* Each change of a port is mail that must not be lost: there is a limit to them. */
+static void
+ports_without_end(void **state)
+{
+    struct hostile *h = *state;
+    static uint8_t changes[256 * 80];
+    struct of_port_status status = {.reason = OFPPR_MODIFY, .port = {.port = 1, .name = "a"}};
+    struct of_buffer b = {.data = changes, .size = sizeof(changes)};
+    struct fake_switch *sw = fake_switch_add(h->net, 77, 1);
+
+    for (unsigned i = 0; i < 256; i++)
+        of_put_port_status(&b, OF13, 1, &status);
+    assert_false(b.full);
+    for (unsigned i = 0; i < 80 && sw->fd >= 0; i++)
+        send_all(h, sw->fd, b.data, b.len);
+    WAIT(h->net, sw->fd < 0);
+    WAIT(h->net, fake_logged(h->net, "changes of ports within"));
+}
+
 /* Lists of groups: one whose bucket has no length, then a great many. */
 static void
 bad_groups(void **state)
@@ -602,6 +655,8 @@ main(void)
         cmocka_unit_test(truncated_handshake),
         cmocka_unit_test(much_behind_features),
         cmocka_unit_test(endless_pending_packets),
+        cmocka_unit_test(deaf_before_setup),
+        cmocka_unit_test(ports_without_end),
         cmocka_unit_test(bad_groups),
         cmocka_unit_test(endless_multipart),
         cmocka_unit_test(endless_ports),
