@@ -407,10 +407,9 @@ struct ctl_barrier {
     uint32_t end; /* index behind the last flow slot it covers, modulo 2^32 */
 };
 
-/* A rule that was sent: its row's slot, and when. */
+/* A rule that was sent, and when: its cookie names its row. */
 struct ctl_sent {
-    uint64_t t_ns;
-    uint32_t slot;
+    uint64_t t_ns, cookie;
 };
 
 struct ctl_conn {

@@ -25,6 +25,12 @@
 #define FLOW_MOD_MAX 320 /* bytes of the longest flow-mod we send */
 
 /* cookie: tag 16, generation 16, shard 8, slot 24 bits */
+static int64_t
+slot_of(uint64_t cookie)
+{
+    return (int64_t)(cookie & 0xffffff);
+}
+
 static uint64_t
 make_cookie(const struct ctl_worker *worker, int64_t slot, uint16_t generation)
 {
@@ -36,7 +42,7 @@ make_cookie(const struct ctl_worker *worker, int64_t slot, uint16_t generation)
 static const struct sb_flow *
 row_of_cookie(const struct ctl_worker *worker, uint64_t cookie, int64_t *ret_slot)
 {
-    int64_t slot = (int64_t)(cookie & 0xffffff);
+    int64_t slot = slot_of(cookie);
     const struct sb_flow *row = sb_peek(worker->flow, slot);
 
     if (row == NULL || row->cookie != cookie)
@@ -240,7 +246,7 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, uint32_t buffer_id)
 }
 
 static void
-remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
+remember_unconfirmed(struct ctl_conn *conn, uint64_t cookie)
 {
     uint32_t used = conn->unconfirmed_end - conn->unconfirmed_first;
 
@@ -259,12 +265,12 @@ remember_unconfirmed(struct ctl_conn *conn, uint32_t slot)
         }
     }
     conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] =
-        (struct ctl_sent){.t_ns = conn->worker->now_ns, .slot = slot};
+        (struct ctl_sent){.t_ns = conn->worker->now_ns, .cookie = cookie};
     conn->flows_since_barrier = true;
 }
 
 /* Takes over from the row that stands what only sending changes. True if they are the same then. */
-static bool
+static inline bool
 stands(const struct sb_flow *standing, struct sb_flow *row)
 {
     row->cookie = standing->cookie;
@@ -273,14 +279,16 @@ stands(const struct sb_flow *standing, struct sb_flow *row)
     row->barrier_ns = standing->barrier_ns;
     row->state = standing->state;
     return (row->state == SB_flow_state_INSTALLED || row->state == SB_flow_state_SENT) &&
-           memcmp(standing, row, sizeof(*row)) == 0;
+           row->output == standing->output && row->group == standing->group &&
+           row->path_id == standing->path_id && row->idle_s == standing->idle_s &&
+           row->hard_s == standing->hard_s && row->policy == standing->policy;
 }
 
 bool
 ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                  uint64_t hash, int64_t slot, uint32_t buffer_id)
 {
-    bool known, same;
+    bool known, same = false;
 
     if (conn == NULL || conn->state != CTL_READY)
         return false;
@@ -288,9 +296,15 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         return ctl_flow_hold(conn, row, buffer_id);
     slot = sb_find_at(worker->flow, row, hash, slot);
     known = slot >= 0;
-    same = known && stands(sb_peek(worker->flow, slot), row);
-    if (!known) {
-        slot = sb_slot_for(worker->flow, row, hash);
+    if (known) {
+        struct sb_flow standing;
+
+        sb_get_values(worker->flow, slot, &standing);
+        same = stands(&standing, row);
+    } else {
+        int64_t victim;
+
+        slot = sb_slot_for(worker->flow, hash, &victim);
         if (slot < 0)
             return false; /* cannot be: the table evicts */
         row->cookie = make_cookie(worker, slot, (uint16_t)(sb_generation(worker->flow, slot) + 1));
@@ -302,12 +316,11 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         row->decided_ns = row->sent_ns = worker->now_ns;
         row->barrier_ns = 0;
     }
-    if (known && !same)
-        sb_write(worker->flow, slot, row);
-    else if (!known && (slot = sb_put_hashed(worker->flow, row, hash)) >= 0)
-        ctl_rows_add(worker->rows, row->dpid, slot);
-    if (slot >= 0)
-        remember_unconfirmed(conn, (uint32_t)slot);
+    if (!known)
+        ctl_rows_add(worker->rows, row->dpid, sb_insert_hashed(worker->flow, row, hash));
+    else if (!same)
+        sb_write_values(worker->flow, slot, row);
+    remember_unconfirmed(conn, row->cookie);
     worker->counters.flows++;
     return true;
 }
@@ -342,7 +355,7 @@ prefetch_unconfirmed(const struct ctl_conn *conn, uint32_t i, uint32_t end)
 {
     if ((int32_t)(end - i) > 0)
         sb_prefetch_at(conn->worker->flow,
-                       conn->unconfirmed[i & (conn->unconfirmed_size - 1)].slot);
+                       slot_of(conn->unconfirmed[i & (conn->unconfirmed_size - 1)].cookie));
 }
 
 /* A rule that was sent is there (or, state sent, nobody has said so in time). */
@@ -350,20 +363,20 @@ static void
 confirm(struct ctl_conn *conn, const struct ctl_sent *sent, enum sb_flow_state state)
 {
     struct ctl_worker *worker = conn->worker;
-    const struct sb_flow *standing = sb_peek(worker->flow, sent->slot);
+    int64_t slot = slot_of(sent->cookie);
     struct sb_flow row;
 
-    /* sent once more after the barrier, with something else: behind the next one, then */
-    if (standing == NULL || standing->dpid != conn->features.dpid ||
-        standing->sent_ns > sent->t_ns ||
-        (standing->state != SB_flow_state_SENT && standing->state != SB_flow_state_INSTALLED))
+    /* another one's slot by now; or sent once more after the barrier, with something else: behind
+     * the next one, then */
+    if (sb_get_values(worker->flow, slot, &row) != SB_OK || row.cookie != sent->cookie ||
+        row.sent_ns > sent->t_ns ||
+        (row.state != SB_flow_state_SENT && row.state != SB_flow_state_INSTALLED))
         return;
-    row = *standing;
     if (row.sent_ns < sent->t_ns) /* decided again meanwhile, as it was */
         row.decided_ns = row.sent_ns = sent->t_ns;
     row.state = (uint8_t)state;
     row.barrier_ns = state == SB_flow_state_INSTALLED ? worker->now_ns : 0;
-    sb_write(worker->flow, sent->slot, &row);
+    sb_write_values(worker->flow, slot, &row);
 }
 
 void
@@ -421,7 +434,7 @@ last_sent(const struct ctl_conn *conn, int64_t slot, uint64_t sent_ns)
     for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++) {
         const struct ctl_sent *sent = &conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
 
-        if (sent->slot == slot && sent->t_ns > sent_ns)
+        if (slot_of(sent->cookie) == slot && sent->t_ns > sent_ns)
             sent_ns = sent->t_ns;
     }
     return sent_ns;
@@ -497,7 +510,7 @@ ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
     if (!send_row(conn, &row, command, OF_NO_BUFFER))
         return false;
     sb_write(conn->worker->flow, slot, &row);
-    remember_unconfirmed(conn, (uint32_t)slot);
+    remember_unconfirmed(conn, row.cookie);
     return true;
 }
 

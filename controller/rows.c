@@ -30,15 +30,6 @@ head_of(const struct ctl_rows *rows, uint64_t dpid)
     return rows->n_slots + (uint32_t)(dpid * UINT64_C(0x9e3779b97f4a7c15) >> 32) % CHAINS;
 }
 
-static uint64_t
-dpid_of(const void *row)
-{
-    uint64_t dpid;
-
-    memcpy(&dpid, row, sizeof(dpid));
-    return dpid;
-}
-
 static void
 unlink_node(struct ctl_rows *rows, uint32_t i)
 {
@@ -81,9 +72,9 @@ ctl_rows_next(struct ctl_rows *rows, const struct sb_table *table, uint64_t dpid
 
     /* Its slot was given to a row of another switch meanwhile: from the start. */
     if (slot >= 0) {
-        const void *row = sb_peek(table, slot);
+        const uint64_t *row = sb_key(table, slot);
 
-        if (row != NULL && head_of(rows, dpid_of(row)) != head)
+        if (row != NULL && head_of(rows, *row) != head)
             i = head;
     }
     /* A walk inside this one took the place we stood at off the chain: its row is gone. From the
@@ -91,18 +82,18 @@ ctl_rows_next(struct ctl_rows *rows, const struct sb_table *table, uint64_t dpid
     if (slot >= 0 && rows->nodes[i].next == i)
         i = head;
     for (next = rows->nodes[i].next; next != head; next = rows->nodes[i].next) {
-        const void *row = sb_peek(table, next);
+        const uint64_t *row = sb_key(table, next);
 
         if (next >= rows->n_slots) { /* our place went to another chain: again from the start */
             i = head;
             continue;
         }
-        if (row == NULL || head_of(rows, dpid_of(row)) != head) {
+        if (row == NULL || head_of(rows, *row) != head) {
             unlink_node(rows, next);
             continue;
         }
         i = next;
-        if (dpid_of(row) == dpid)
+        if (*row == dpid)
             return i;
     }
     return SB_ENONE;

@@ -243,7 +243,7 @@ forget_switch(struct ctl_worker *worker, uint64_t dpid)
         sb_remove(worker->installed, slot);
     for (unsigned i = 0; i < 3; i++)
         for (int64_t slot = -1; (slot = sb_next(others[i], slot)) >= 0;)
-            if (memcmp(sb_peek(others[i], slot), &dpid, sizeof(dpid)) == 0) /* the key begins so */
+            if (*(const uint64_t *)sb_key(others[i], slot) == dpid)
                 sb_remove(others[i], slot);
 }
 

@@ -8,11 +8,9 @@
  * own but for what its columns mean together.
  *
  * Restored rows. A row is hearsay until its owner has said it again, or decides that it is too old.
- * Each slot carries the write clock of its last write; the shard's epoch is what that clock stood
+ * Each slot's word carries the clock of its last write; the shard's epoch is what that clock stood
  * at when the owner took it over. So a row is restored as long as its clock is not beyond the
  * epoch, and any write confirms it: the mark costs a writer nothing, and lies in no row.
- * A writer stores the clock before the word, so a reader may find a row confirmed that is just
- * being confirmed; should the writer die at that instant, the next one's epoch includes it again.
  */
 #include "table.h"
 
@@ -22,8 +20,10 @@ drop(struct sb_table *table, uint32_t i)
 {
     struct sb_slot *slot = sb_table_slot(table, i);
 
-    if (slot->word >> 1 < SB_SEQ_MAX && slot->word >> 1 > table->shard->floor)
-        sb_store(&table->shard->floor, slot->word >> 1);
+    uint64_t clock = slot->word >> SB_CLOCK_SHIFT;
+
+    if (clock < SB_CLOCK_MAX && clock > table->shard->floor)
+        sb_store(&table->shard->floor, clock);
     sb_store_release(&slot->word, 0);
 }
 
@@ -31,14 +31,14 @@ drop(struct sb_table *table, uint32_t i)
 static bool
 is_duplicate(const struct sb_table *table, struct sb_home home, uint32_t i, const void *key)
 {
+    uint64_t row[SB_ROW_MAX / 8];
+
     for (int b = 0; b < 2; b++) {
         uint32_t first = home.bucket[b] * SB_BUCKET;
 
         for (uint32_t j = first; j < first + SB_BUCKET && j < i; j++) {
-            const struct sb_slot *slot = sb_table_slot(table, j);
-
-            if (table->tags[j] == home.tag && slot->word &&
-                memcmp(sb_table_row(table, slot), key, table->key_size) == 0)
+            if (table->buckets[home.bucket[b]].tags[j % SB_BUCKET] == home.tag &&
+                sb_get(table, j, row) == SB_OK && memcmp(row, key, table->key_size) == 0)
                 return true;
         }
     }
@@ -49,38 +49,40 @@ int64_t
 sb_table_adopt(struct sb_table *table)
 {
     int64_t dropped = 0;
-    uint64_t newest = 0;
+    uint64_t row[SB_ROW_MAX / 8];
 
-    if (table->shard->floor >= SB_SEQ_MAX)
+    if (table->shard->floor >= SB_CLOCK_MAX)
         return SB_ECORRUPT;
     table->rows = 0;
+    table->clock = 0;
     /* In order, so that is_duplicate() only compares with slots that are checked already. Tags are
      * stored only where they differ: readers are looking. */
     for (uint32_t i = 0; i < table->n_slots; i++) {
         struct sb_slot *slot = sb_table_slot(table, i);
-        uint32_t tag = 0;
+        uint16_t *stands = &table->buckets[i / SB_BUCKET].tags[i % SB_BUCKET], tag = 0;
 
-        if (slot->word) {
-            const void *row = sb_table_row(table, slot);
+        if (sb_get(table, i, row) == SB_OK) {
+            uint64_t clock = slot->word >> SB_CLOCK_SHIFT;
             struct sb_home home = sb_home_of(sb_hash(table, row), table->n_buckets);
 
-            if (slot->word >> 1 == 0 || slot->word >> 1 >= SB_SEQ_MAX ||
+            if (clock == 0 || clock >= SB_CLOCK_MAX ||
                 (i / SB_BUCKET != home.bucket[0] && i / SB_BUCKET != home.bucket[1]) ||
-                table->tags[i] != home.tag || !sb_row_valid(table->id, row) ||
+                *stands != home.tag || !sb_row_valid(table->id, row) ||
                 is_duplicate(table, home, i, row)) {
                 drop(table, i);
                 dropped++;
             } else {
                 tag = home.tag;
                 table->rows++;
-                if ((slot->meta & SB_CLOCK_MASK) > newest)
-                    newest = slot->meta & SB_CLOCK_MASK;
+                if (clock > table->clock)
+                    table->clock = clock;
             }
         }
-        if (table->tags[i] != tag)
-            sb_store(&table->tags[i], tag);
+        if (*stands != tag)
+            sb_store(stands, tag);
     }
-    table->clock = newest;
+    if (table->clock < table->shard->floor)
+        table->clock = table->shard->floor;
     sb_store(&table->shard->rows, table->rows);
     return dropped;
 }
@@ -97,8 +99,12 @@ sb_table_begin(struct sb_table *table)
 bool
 sb_restored(const struct sb_table *table, int64_t slot)
 {
-    return sb_peek(table, slot) &&
-           sb_is_restored(sb_table_slot(table, (uint64_t)slot)->meta, table->shard->epoch);
+    uint64_t word;
+
+    if (slot < 0 || slot >= table->n_slots)
+        return false;
+    word = sb_table_slot(table, (uint64_t)slot)->word;
+    return word && sb_is_restored(word, table->shard->epoch);
 }
 
 /* One pass is enough: nothing that is written later is restored. */

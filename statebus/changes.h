@@ -2,10 +2,12 @@
  *
  * changes.h - the change ring of one shard: from its writer's thread to the main thread.
  *
- * Private memory, one producer, one consumer, no lock. A record is an 8-byte prefix (see
- * publisher.c) and the row, just as it goes into the message. If the ring is full the change is
- * only counted: the table has it, and the publisher leaves a gap in the sequence, so that
- * subscribers read the table again.
+ * Private memory, one producer, one consumer, no lock. A change is where it was and the word its
+ * slot had then; the publisher copies the row out of the slot when it sends the change, and passes
+ * it over if the word is another one by then, since that change comes later in the ring. So a row
+ * that changes twice within a moment is told once, as it is. A removed row is kept here whole. If
+ * the ring is full the change is only counted: the table has it, and the publisher leaves a gap in
+ * the sequence, so that subscribers read the table again.
  * What is appended to a log (kind RING) lies in order in shared memory already, so it is not copied
  * here: only the positions are kept, and the publisher reads the log itself.
  *
@@ -26,6 +28,11 @@ struct sb_waker {
     bool full_fence; /* no membarrier(2) here */
 };
 
+struct sb_change_entry {
+    uint64_t prefix; /* as sent: publisher.h */
+    uint64_t word;   /* the slot's; 0: removed */
+};
+
 struct sb_changes {
     uint64_t tail;      /* live: records pushed; written by the producer */
     uint64_t dropped;   /* live: changes that found the ring full */
@@ -34,14 +41,15 @@ struct sb_changes {
     uint64_t head;         /* live: records drained; written by the consumer */
     uint64_t dropped_seen; /* consumer's: drops already given a sequence */
     uint64_t pad1[6];
-    uint8_t *records;       /* owned; NULL: of a log, which is read instead */
-    struct sb_waker *waker; /* borrowed from the owner */
-    uint32_t mask;          /* records - 1, a power of two less one */
-    uint32_t record_size;   /* 8 + row size */
+    struct sb_change_entry *entries; /* owned; NULL: of a log, which is read instead */
+    uint8_t *removed;                /* owned: a row for each entry, used by removals only */
+    struct sb_waker *waker;          /* borrowed from the owner */
+    uint32_t mask;                   /* entries - 1, a power of two less one */
+    uint32_t row_size;
 };
 
-/* at: of a log, the position that is appended next; else 0. records: a power of two. */
-struct sb_changes *sb_changes_new(uint32_t records, uint32_t row_size, bool log, uint64_t at,
+/* at: of a log, the position that is appended next; else 0. entries: a power of two. */
+struct sb_changes *sb_changes_new(uint32_t entries, uint32_t row_size, bool log, uint64_t at,
                                   struct sb_waker *waker);
 void sb_changes_destroy(struct sb_changes **changes);
 void sb_changes_wake(struct sb_waker *waker);
@@ -60,12 +68,17 @@ sb_changes_until(struct sb_changes *c, uint64_t tail)
     }
 }
 
-/* Producer. */
+static inline uint8_t *
+sb_changes_removed(const struct sb_changes *c, uint64_t position)
+{
+    return c->removed + (position & c->mask) * c->row_size;
+}
+
+/* Producer. row: of a removal; NULL: it stands in its slot. */
 static inline void
-sb_changes_push(struct sb_changes *c, uint64_t prefix, const void *row)
+sb_changes_push(struct sb_changes *c, uint64_t prefix, uint64_t word, const void *row)
 {
     uint64_t tail = c->tail;
-    uint8_t *record;
 
     if (tail - c->head_seen > c->mask) {
         c->head_seen = sb_load_acquire(&c->head);
@@ -74,9 +87,9 @@ sb_changes_push(struct sb_changes *c, uint64_t prefix, const void *row)
             return;
         }
     }
-    record = c->records + (tail & c->mask) * c->record_size;
-    memcpy(record, &prefix, 8);
-    memcpy(record + 8, row, c->record_size - 8);
+    c->entries[tail & c->mask] = (struct sb_change_entry){prefix, word};
+    if (row)
+        memcpy(sb_changes_removed(c, tail), row, c->row_size);
     sb_changes_until(c, tail + 1);
 }
 

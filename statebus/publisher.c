@@ -40,91 +40,141 @@ send_message(struct sb_publisher *publisher, const char *topic, struct sb_messag
 static void
 leave_gap(struct sb_published *table, struct sb_table *shard, uint64_t n)
 {
+    if (n == 0)
+        return;
     table->last_seq += n;
     sb_store_release(&table->dir->last_seq, table->last_seq);
     sb_store(&shard->shard->unpublished, shard->shard->unpublished + n);
 }
 
-/* Copies the oldest records of a change ring. */
-static void
-copy_changes(const struct sb_changes *c, uint8_t *data, uint32_t count)
+/* The slot a change was made in. */
+static const struct sb_slot *
+changed_slot(const struct sb_table *shard, const struct sb_change_entry *entry)
 {
-    uint32_t at = (uint32_t)c->head & c->mask, first = c->mask + 1 - at;
+    uint64_t i = (entry->prefix & SB_PREFIX_LOW) - (uint64_t)shard->index * shard->n_slots;
 
-    if (first > count)
-        first = count;
-    memcpy(data, c->records + (size_t)at * c->record_size, (size_t)first * c->record_size);
-    memcpy(data + (size_t)first * c->record_size, c->records,
-           (size_t)(count - first) * c->record_size);
+    return sb_table_slot(shard, i);
 }
 
-/* The same of a log. Returns how many were there still: its writer may lap us as it may any reader.
- */
+/* What takes records out of a shard's change ring: each fills data with at most `most` of the next
+ * `count` changes and returns how many records that gave; *taken: how many changes they are. */
+typedef uint32_t take_fn(const struct sb_published *table, const struct sb_table *shard,
+                         uint32_t count, uint8_t *data, uint32_t most, uint32_t *taken);
+
+#define FETCH_AHEAD 8 /* slots that are fetched before the one that is copied */
+
 static uint32_t
-copy_log(const struct sb_published *table, const struct sb_table *shard, uint8_t *data,
-         uint32_t count)
+take_changes(const struct sb_published *table, const struct sb_table *shard, uint32_t count,
+             uint8_t *data, uint32_t most, uint32_t *taken)
 {
     const struct sb_changes *c = shard->changes;
+    uint32_t row_size = table->dir->row_size, got = 0, i;
 
-    for (uint32_t i = 0; i < count; i++, data += c->record_size) {
+    for (i = 0; i < count && got < most; i++) {
+        const struct sb_change_entry *entry = &c->entries[(c->head + i) & c->mask];
+        const struct sb_change_entry *later = &c->entries[(c->head + i + FETCH_AHEAD) & c->mask];
+
+        if (i + FETCH_AHEAD < count && later->word)
+            sb_prefetch_slot(changed_slot(shard, later), shard->stride);
+        if (entry->word) {
+            const struct sb_slot *slot = changed_slot(shard, entry);
+
+            if (sb_load_acquire(&slot->word) != entry->word)
+                continue; /* changed again: told by that change */
+            sb_copy_out(data + 8, slot->data, shard->parts.key);
+            sb_copy_out(data + 8 + 8 * shard->parts.key,
+                        sb_values(slot, shard->parts, entry->word), shard->parts.values);
+            if (sb_load(&slot->word) != entry->word)
+                continue;
+        } else {
+            memcpy(data + 8, sb_changes_removed(c, c->head + i), row_size);
+        }
+        memcpy(data, &entry->prefix, 8);
+        data += 8 + row_size;
+        got++;
+    }
+    *taken = i;
+    return got;
+}
+
+/* The same of a log. Its writer may lap us as it may any reader: then the rest is gone. */
+static uint32_t
+take_log(const struct sb_published *table, const struct sb_table *shard, uint32_t count,
+         uint8_t *data, uint32_t most, uint32_t *taken)
+{
+    const struct sb_changes *c = shard->changes;
+    uint32_t i;
+
+    *taken = count < most ? count : most;
+    for (i = 0; i < *taken; i++, data += 8 + c->row_size) {
         uint64_t prefix = sb_append_prefix(shard->index, c->head + i);
 
         if (sb_ring_read(table->dir, shard->shard, c->head + i, data + 8) != 1)
-            return i;
+            break;
         memcpy(data, &prefix, sizeof prefix);
     }
-    return count;
+    return i;
 }
 
-/* One message of the oldest records of a shard. Returns how many it took. */
+static void
+free_records(void *data, void *hint)
+{
+    (void)hint;
+    free(data);
+}
+
+static void
+send_records(struct sb_publisher *publisher, struct sb_published *table, void *data, uint32_t count)
+{
+    uint32_t record_size = 8u + table->dir->row_size;
+    struct sb_message header = {.kind = SB_MESSAGE_DELTA,
+                                .record_size = record_size,
+                                .first_seq = table->last_seq + 1,
+                                .count = count};
+    zmq_msg_t body;
+
+    table->last_seq += count;
+    sb_store_release(&table->dir->last_seq, table->last_seq);
+    if (zmq_msg_init_data(&body, data, (size_t)count * record_size, free_records, NULL) < 0)
+        free(data);
+    else
+        send_message(publisher, sb_table_info(table->id)->name, &header, &body);
+}
+
+/* One message of the oldest changes of a shard. Returns how many it took. */
 static uint32_t
 send_batch(struct sb_publisher *publisher, struct sb_published *table, struct sb_table *shard)
 {
     struct sb_changes *c = shard->changes;
-    uint64_t ready = sb_load_acquire(&c->tail) - c->head, lost = 0;
-    uint32_t most = SB_MESSAGE_SIZE / c->record_size, count, got = 0;
-    struct sb_message header = {.kind = SB_MESSAGE_DELTA, .record_size = c->record_size};
-    zmq_msg_t body;
-    bool made;
+    take_fn *take = c->entries ? take_changes : take_log;
+    uint64_t ready = sb_load_acquire(&c->tail) - c->head;
+    uint32_t most = SB_MESSAGE_SIZE / (8u + c->row_size), got, taken;
+    uint8_t *data;
 
-    if (c->records == NULL && ready > c->mask) { /* lapped; one less, as sb_ring_range() */
-        lost = ready - c->mask;
-        leave_gap(table, shard, lost);
-        c->head += lost;
+    if (ready == 0)
+        return 0;
+    if (!c->entries && ready > c->mask) { /* lapped; one less, as sb_ring_range() */
+        leave_gap(table, shard, ready - c->mask);
+        c->head += ready - c->mask;
         ready = c->mask;
     }
-    count = ready < most ? (uint32_t)ready : most;
-    if (count == 0)
-        return 0;
-    made = zmq_msg_init_size(&body, (size_t)count * c->record_size) == 0;
-    if (made && c->records != NULL) {
-        copy_changes(c, zmq_msg_data(&body), count);
-        got = count;
-    } else if (made) {
-        got = copy_log(table, shard, zmq_msg_data(&body), count);
+    data = malloc((size_t)most * (8u + c->row_size));
+    if (!data) {
+        taken = ready < most ? (uint32_t)ready : most;
+        got = 0;
+    } else {
+        got = take(table, shard, (uint32_t)ready, data, most, &taken);
     }
-    sb_store_release(&c->head, c->head + count);
-    if (got > 0 && got < count) { /* a shorter message, then a gap */
-        zmq_msg_t whole = body;
-
-        made = zmq_msg_init_size(&body, (size_t)got * c->record_size) == 0;
-        if (made)
-            memcpy(zmq_msg_data(&body), zmq_msg_data(&whole), zmq_msg_size(&body));
-        else
-            got = 0;
-        zmq_msg_close(&whole);
-    }
-    header.first_seq = table->last_seq + 1;
-    header.count = got;
-    table->last_seq += got;
-    sb_store_release(&table->dir->last_seq, table->last_seq);
+    sb_store_release(&c->head, c->head + taken);
     if (got > 0)
-        send_message(publisher, sb_table_info(table->id)->name, &header, &body);
-    else if (made)
-        zmq_msg_close(&body);
-    if (got < count)
-        leave_gap(table, shard, count - got);
-    return count;
+        send_records(publisher, table, data, got);
+    else
+        free(data);
+    if (!data || !c->entries) /* records of a log that are gone */
+        leave_gap(table, shard, taken - got);
+    else if (got < taken)
+        sb_store(&shard->shard->superseded, shard->shard->superseded + taken - got);
+    return taken;
 }
 
 bool

@@ -151,6 +151,7 @@ sb_reader_stats(const struct sb_reader *reader, enum sb_table_id id, struct sb_t
         ret->evicted += sb_load(&shard->evicted);
         ret->refused += sb_load(&shard->refused);
         ret->unpublished += sb_load(&shard->unpublished);
+        ret->superseded += sb_load(&shard->superseded);
     }
     return SB_OK;
 }
@@ -160,13 +161,21 @@ sb_reader_stats(const struct sb_reader *reader, enum sb_table_id id, struct sb_t
 static const struct sb_slot *
 slot_of(const struct sb_dir *dir, const struct sb_shard *shard, uint64_t slot)
 {
-    return (const struct sb_slot *)((const uint8_t *)(shard + 1) + dir->slots * sizeof(uint32_t) +
+    const struct sb_bucket *buckets = (const struct sb_bucket *)(shard + 1);
+
+    return (const struct sb_slot *)((const uint8_t *)(buckets + dir->slots / SB_BUCKET) +
                                     slot * dir->stride);
+}
+
+static const uint16_t *
+tag_of(const struct sb_shard *shard, uint64_t slot)
+{
+    return &((const struct sb_bucket *)(shard + 1))[slot / SB_BUCKET].tags[slot % SB_BUCKET];
 }
 
 /* Is this a slot of the row's key? */
 static bool
-at_home(const struct sb_reader *reader, int index, uint64_t slot, uint32_t tag, const void *row)
+at_home(const struct sb_reader *reader, int index, uint64_t slot, uint16_t tag, const void *row)
 {
     size_t key_size = sb_table_info(reader->map.ids[index])->key_size;
     struct sb_home home = sb_home_of(sb_key_hash(reader->map.header->seed, row, key_size),
@@ -177,7 +186,7 @@ at_home(const struct sb_reader *reader, int index, uint64_t slot, uint32_t tag, 
 }
 
 /* Reads a slot and passes over what no owner writes: a row in a bucket that is none of its key's or
- * under another tag (key: the one that led here, else NULL), a sequence or a column out of range.
+ * under another tag (key: the one that led here, else NULL), a clock or a column out of range.
  * 1, 0 if there is no such row, SB_EBUSY. */
 static int
 read_slot(struct sb_reader *reader, int index, const struct sb_shard *shard, uint64_t slot,
@@ -186,19 +195,20 @@ read_slot(struct sb_reader *reader, int index, const struct sb_shard *shard, uin
     const struct sb_dir *dir = &reader->map.dir[index];
     enum sb_table_id id = reader->map.ids[index];
     struct sb_seen seen;
-    int got = sb_slot_read(slot_of(dir, shard, slot), (const uint32_t *)(shard + 1) + slot,
-                           dir->row_size / 8u, ret_row, &seen);
+    int got = sb_slot_read(slot_of(dir, shard, slot), tag_of(shard, slot),
+                           sb_parts_of(sb_table_info(id)->key_size, dir->row_size), ret_row, &seen);
 
     if (got != 1)
         return got;
     if (key && memcmp(ret_row, key, sb_table_info(id)->key_size) != 0)
         return 0;
-    if (seen.word >> 1 == 0 || seen.word >> 1 >= SB_SEQ_MAX || !sb_row_valid(id, ret_row) ||
+    if (seen.word >> SB_CLOCK_SHIFT == 0 || seen.word >> SB_CLOCK_SHIFT >= SB_CLOCK_MAX ||
+        !sb_row_valid(id, ret_row) ||
         (!key && !at_home(reader, index, slot, seen.tag, ret_row))) {
         reader->damaged++;
         return 0;
     }
-    reader->restored = sb_is_restored(seen.meta, sb_load(&shard->epoch));
+    reader->restored = sb_is_restored(seen.word, sb_load(&shard->epoch));
     return 1;
 }
 
@@ -226,18 +236,18 @@ lookup_in(struct sb_reader *reader, int index, unsigned shard_index, const void 
 {
     const struct sb_dir *dir = &reader->map.dir[index];
     const struct sb_shard *shard = sb_map_shard(&reader->map, index, shard_index);
-    const uint32_t *tags = (const uint32_t *)(shard + 1);
+    const struct sb_bucket *buckets = (const struct sb_bucket *)(shard + 1);
     struct sb_home home = sb_home_of(hash, dir->slots / SB_BUCKET);
     int ret = 0;
 
-    __builtin_prefetch(tags + home.bucket[1] * SB_BUCKET);
+    __builtin_prefetch(&buckets[home.bucket[1]]);
     for (int b = 0; b < 2; b++) {
         uint32_t first = home.bucket[b] * SB_BUCKET;
 
         for (uint32_t i = first; i < first + SB_BUCKET; i++) {
             int got;
 
-            if (sb_load(&tags[i]) != home.tag)
+            if (sb_load(&buckets[home.bucket[b]].tags[i - first]) != home.tag)
                 continue;
             sb_prefetch_slot(slot_of(dir, shard, i), dir->stride);
             got = read_slot(reader, index, shard, i, key, ret_row);

@@ -3,27 +3,30 @@
  * record.h - one row in shared memory: the A/B record, the ring record, and the hash of a key.
  *
  * A/B record
- *   A slot holds one atomic word and two copies of the row. word = (seq << 1) | index: copy `index`
- *   is the row; 0 = empty, whatever the copies hold. To publish, the one writer fills the other
- *   copy and then stores the new word. Killed before that store, the old word stands over the old
- *   copy, which nobody touched; killed after it, the new one stands over the new copy. There is
- *   no state in between, so nothing is ever repaired and no reader waits for a dead writer.
+ *   A slot holds one atomic word, the key's whole words once, and two copies of the rest of the row
+ *   (the values). word = clock << 16 | amendments << 1 | index: copy `index` is the row's; 0 = empty
+ *   slot, whatever else lies in it. The clock counts the writes of the shard, over restarts too, so
+ *   it also says how old a row is; a write that confirms nothing (sb_amend) leaves it and counts an
+ *   amendment. To publish, the one writer fills the other copy and then stores the new word. Killed
+ *   before that store, the old word stands over the old copy, which nobody touched; killed after
+ *   it, the new one stands over the new copy. There is no state in between, so nothing is ever
+ *   repaired and no reader waits for a dead writer. The key is only written while the word is 0.
  *
  * Why a reader never takes a torn row
- *   The reader loads the word X (acquire), copies copy X & 1 out, and loads the word again; it
- *   accepts only if it is still X.
- *   1. It sees at least the row of X: the writer stored the copy before it stored X with release,
- *      and the reader read X with acquire.
- *   2. It sees nothing newer: the writer touches copy X & 1 again only after it has stored a word
- *      Y != X (the next publish goes to the other copy; a remove stores 0). Every data word is
- *      stored with release and loaded with acquire, so a reader that picks up one newer data
- *      word synchronises with the writer after Y; its second load of the word then cannot return
- *      X, nor anything before Y in the word's modification order, and Y and what follows are not
- *      X (next point).
- *   3. A word never comes back (no ABA): a publish over a full slot uses seq + 1. A remove first
- *      raises shard->floor to the slot's seq and only then stores 0 (release), and an insert into
- *      an empty slot uses floor + 1. So the sequences of one slot only rise, over restarts too,
- *      because the floor lies in the segment. 62 bits do not run out.
+ *   The reader loads the word X (acquire), copies the key and copy X & 1 out, and loads the word
+ *   again; it accepts only if it is still X.
+ *   1. It sees at least the row of X: the writer stored key and copy before it stored X with
+ *      release, and the reader read X with acquire.
+ *   2. It sees nothing newer: the writer touches copy X & 1, or the key, again only after it has
+ *      stored a word Y != X (the next publish goes to the other copy; a remove stores 0). Every
+ *      data word is stored with release and loaded with acquire, so a reader that picks up one
+ *      newer data word synchronises with the writer after Y; its second load of the word then
+ *      cannot return X, nor anything before Y in the word's modification order, and Y and what
+ *      follows are not X (next point).
+ *   3. A word never comes back (no ABA): each write has a clock of its own, each amendment of one
+ *      write a number of its own (when they run out it is a write). A remove first raises
+ *      shard->floor to the clock and only then stores 0 (release); a restarted owner's clock goes
+ *      on from the highest of floor and all words. 47 bits are two years of two million a second.
  *   The words are acquire/release instead of relaxed with fences (Boehm 2012): ThreadSanitizer
  *   knows no fences, on x86-64 the instructions are the same plain moves, and on ARM ldar/stlr of
  *   one cache line or two cost a few ns.
@@ -45,15 +48,38 @@
 #define sb_store(p, v) __atomic_store_n(p, v, __ATOMIC_RELAXED)
 #define sb_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
 
-#define SB_CLOCK_MASK ((UINT64_C(1) << 48) - 1) /* of slot->meta */
-
 #define SB_TRIES 64 /* of a reader at one row before SB_EBUSY */
 
 struct sb_slot {
     uint64_t word;   /* live */
-    uint64_t meta;   /* live: generation << 48 | write clock */
-    uint64_t rows[]; /* live: copy 0, copy 1 */
+    uint64_t data[]; /* live: whole words of the key, values copy 0, values copy 1 */
 };
+
+/* The fields of a slot's word. */
+#define SB_CLOCK_SHIFT 16
+#define SB_CLOCK_MAX (UINT64_C(1) << 47) /* no owner gets there; more is damage */
+#define SB_AMENDMENTS UINT64_C(0xfffe)
+
+/* One cache line for a bucket of slots. */
+struct sb_bucket {
+    uint16_t tags[SB_BUCKET];        /* live: of the keys' hashes; 0: free */
+    uint16_t generations[SB_BUCKET]; /* the writer's: how often the slot was given to a new key */
+};
+_Static_assert(sizeof(struct sb_bucket) == 64, "a bucket's tags are one cache line");
+
+/* Where the parts of a row lie in its slot, in 8-byte words. A key that ends within a word has its
+ * last bytes among the values. */
+struct sb_parts {
+    uint32_t key, values;
+};
+
+static inline struct sb_parts
+sb_parts_of(size_t key_size, size_t row_size)
+{
+    uint32_t key = (uint32_t)key_size / 8;
+
+    return (struct sb_parts){.key = key, .values = (uint32_t)row_size / 8 - key};
+}
 
 struct sb_ring_slot {
     uint64_t seq;   /* live: position + 1, 0 while written */
@@ -66,6 +92,7 @@ sb_copy_in(uint64_t *shared, const void *row, unsigned n)
 {
     const uint8_t *p = row;
 
+#pragma GCC unroll 8
     for (unsigned i = 0; i < n; i++) {
         uint64_t word;
 
@@ -79,6 +106,7 @@ sb_copy_out(void *row, const uint64_t *shared, unsigned n)
 {
     uint8_t *p = row;
 
+#pragma GCC unroll 8
     for (unsigned i = 0; i < n; i++) {
         uint64_t word = sb_load_acquire(&shared[i]);
 
@@ -86,43 +114,50 @@ sb_copy_out(void *row, const uint64_t *shared, unsigned n)
     }
 }
 
+static inline const uint64_t *
+sb_values(const struct sb_slot *slot, struct sb_parts parts, uint64_t word)
+{
+    return slot->data + parts.key + (word & 1) * parts.values;
+}
+
 /* Fetches all lines of a slot at once: which copy is live shows only in its first. */
 static inline void
 sb_prefetch_slot(const struct sb_slot *slot, uint32_t stride)
 {
-    for (uint32_t offset = 64; offset < stride; offset += 64)
-        __builtin_prefetch((const uint8_t *)slot + offset);
+    uintptr_t first = (uintptr_t)slot & ~(uintptr_t)63, end = (uintptr_t)slot + stride;
+
+    for (uintptr_t line = first; line < end; line += 64)
+        __builtin_prefetch((const void *)line);
 }
 
-/* Does a row stand from before the incarnation that began at that epoch (adopt.c)? The clock
- * wraps: after 2^47 writes of one incarnation, years of a million a second, this would err. */
+/* Does a row stand from before the incarnation that began at that epoch (adopt.c)? */
 static inline bool
-sb_is_restored(uint64_t meta, uint64_t epoch)
+sb_is_restored(uint64_t word, uint64_t epoch)
 {
-    return ((epoch - meta) & SB_CLOCK_MASK) < SB_CLOCK_MASK / 2;
+    return word >> SB_CLOCK_SHIFT <= epoch;
 }
 
-/* What a reader finds beside a row: the word it goes by, the slot's meta and its tag. Tags are
- * stored with release before the word on insert, and after word = 0 on remove, so by the argument
- * above a row read well comes with its own tag. The meta is the row's or one that is just coming.
- */
+/* What a reader finds beside a row: the word it goes by, and its tag. Tags are stored with release
+ * before the word on insert, and after word = 0 on remove, so by the argument above a row read well
+ * comes with its own tag. */
 struct sb_seen {
-    uint64_t word, meta;
-    uint32_t tag;
+    uint64_t word;
+    uint16_t tag;
 };
 
 /* A reader's copy of a slot: 1, 0 if it is empty, SB_EBUSY. */
 static inline int
-sb_slot_read(const struct sb_slot *slot, const uint32_t *tag, unsigned n, void *ret_row,
+sb_slot_read(const struct sb_slot *slot, const uint16_t *tag, struct sb_parts parts, void *ret_row,
              struct sb_seen *ret)
 {
     for (int i = 0; i < SB_TRIES; i++) {
         ret->word = sb_load_acquire(&slot->word);
         if (ret->word == 0)
             return 0;
-        ret->meta = sb_load(&slot->meta);
         ret->tag = sb_load_acquire(tag);
-        sb_copy_out(ret_row, slot->rows + (ret->word & 1) * n, n);
+        sb_copy_out(ret_row, slot->data, parts.key);
+        sb_copy_out((uint64_t *)ret_row + parts.key, sb_values(slot, parts, ret->word),
+                    parts.values);
         if (sb_load(&slot->word) == ret->word)
             return 1;
     }
@@ -183,14 +218,14 @@ sb_key_hash(const uint64_t seed[2], const void *key, size_t size)
 /* The two home buckets and the tag of a hash, out of different bits of it. n_buckets >= 2. */
 struct sb_home {
     uint32_t bucket[2];
-    uint32_t tag; /* never 0 */
+    uint16_t tag; /* never 0 */
 };
 
 static inline struct sb_home
 sb_home_of(uint64_t hash, uint32_t n_buckets)
 {
     uint64_t other = hash * UINT64_C(0xd6e8feb86659fd93);
-    struct sb_home home = {.tag = (uint32_t)hash | 1};
+    struct sb_home home = {.tag = (uint16_t)hash ? (uint16_t)hash : 1};
 
     home.bucket[0] = (uint32_t)((hash >> 32) * n_buckets >> 32);
     home.bucket[1] = (uint32_t)((other >> 32) * n_buckets >> 32);

@@ -24,7 +24,7 @@ sb_append(struct sb_table *table, const void *row)
     uint64_t position = table->head++;
 
     sb_store(&slot->seq, 0);
-    sb_copy_in(slot->row, row, table->words);
+    sb_copy_in(slot->row, row, table->parts.values);
     sb_store_release(&slot->seq, position + 1);
     sb_store_release(&table->shard->head, position + 1);
     if (table->changes)
@@ -85,24 +85,23 @@ sb_ring_read(const struct sb_dir *dir, const struct sb_shard *shard, uint64_t po
 /* ---- change ring ----------------------------------------------------------------- */
 
 struct sb_changes *
-sb_changes_new(uint32_t records, uint32_t row_size, bool log, uint64_t at, struct sb_waker *waker)
+sb_changes_new(uint32_t entries, uint32_t row_size, bool log, uint64_t at, struct sb_waker *waker)
 {
     struct sb_changes *c = aligned_alloc(64, sizeof *c + (64 - sizeof *c % 64) % 64);
 
     if (!c)
         return NULL;
     memset(c, 0, sizeof *c);
-    c->record_size = 8 + row_size;
-    c->mask = records - 1;
+    c->row_size = row_size;
+    c->mask = entries - 1;
     c->waker = waker;
     c->head = c->head_seen = c->tail = at;
     if (log)
         return c;
-    c->records = calloc(records, c->record_size);
-    if (!c->records) {
-        free(c);
-        return NULL;
-    }
+    c->entries = calloc(entries, sizeof *c->entries);
+    c->removed = calloc(entries, row_size);
+    if (!c->entries || !c->removed)
+        sb_changes_destroy(&c);
     return c;
 }
 
@@ -111,7 +110,8 @@ sb_changes_destroy(struct sb_changes **changes)
 {
     if (!*changes)
         return;
-    free((*changes)->records);
+    free((*changes)->entries);
+    free((*changes)->removed);
     free(*changes);
     *changes = NULL;
 }

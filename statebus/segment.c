@@ -59,8 +59,11 @@ sb_geometry(enum sb_table_id id, uint32_t capacity, unsigned shards, struct sb_d
         if (buckets < 2)
             buckets = 2;
         slots = buckets * SB_BUCKET;
-        ret->stride = (uint32_t)sizeof(struct sb_slot) + 2u * info->row_size;
-        ret->shard_size = sizeof(struct sb_shard) + slots * sizeof(uint32_t) + slots * ret->stride;
+        struct sb_parts parts = sb_parts_of(info->key_size, info->row_size);
+
+        ret->stride = (uint32_t)sizeof(struct sb_slot) + 8 * (parts.key + 2 * parts.values);
+        ret->shard_size =
+            sizeof(struct sb_shard) + buckets * sizeof(struct sb_bucket) + slots * ret->stride;
     }
     ret->slots = (uint32_t)slots;
     ret->shard_size = round_up(ret->shard_size, 64);

@@ -5,9 +5,9 @@
  *   0      struct sb_header      version word first, stored last
  *   512    struct sb_dir [n]     one entry a table
  *   4096   per table, per shard: struct sb_shard, then
- *            hash: 16 u32 tags a bucket (one cache line), then the slots
+ *            hash: the buckets (16 u16 tags and 16 u16 generations each), then the slots
  *            ring: the slots
- *   hash slot: u64 word, u64 meta, copy 0 of the row, copy 1 of the row
+ *   hash slot: u64 word, whole words of the key, values copy 0, values copy 1 (record.h)
  *   ring slot: u64 sequence, row
  *
  * All numbers are in the machine's byte order: a segment never leaves the host. Fields marked
@@ -29,7 +29,8 @@
 #define SB_BUCKET 16                        /* slots a bucket: one cache line of tags */
 #define SB_CAPACITY_MAX (UINT32_C(1) << 26) /* rows a table */
 #define SB_SHARDS_MAX 256
-#define SB_SEQ_MAX (UINT64_C(1) << 62) /* no owner gets there; more is damage */
+#define SB_SEQ_MAX (UINT64_C(1) << 62) /* of deltas; no owner gets there: more is damage */
+#define SB_ROW_MAX 512                 /* bytes of a hash table's row, at most */
 #define SB_HOLDER_MAX 128              /* bytes of a line that says who holds a lock */
 #define SB_PATH_MAX 108                /* sun_path, final NUL included */
 
@@ -73,13 +74,14 @@ _Static_assert(SB_DIR_OFFSET + SB_T_COUNT * sizeof(struct sb_dir) <= SB_HEADER_S
  * an owner that adopts the segment makes `rows` anew. */
 struct sb_shard {
     uint64_t rows;  /* full slots */
-    uint64_t floor; /* hash: no sequence above it was ever in a slot that is now empty */
+    uint64_t floor; /* hash: no clock above it was ever in a slot that is now empty */
     uint64_t head;  /* ring: records written */
     uint64_t inserted, updated, removed, evicted, refused;
     uint64_t unpublished; /* changes that found the change ring full; by the main thread */
     uint64_t epoch;       /* hash: write clock when this incarnation began (adopt.c) */
     uint64_t start; /* ring: its head when the epoch began, 0 unless records were brought over */
-    uint64_t pad[5];
+    uint64_t superseded; /* changes told by a later one of their row; by the main thread */
+    uint64_t pad[4];
 };
 _Static_assert(sizeof(struct sb_shard) == 128, "shards start with two cache lines");
 

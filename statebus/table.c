@@ -3,12 +3,13 @@
  * table.c - hash tables in shared memory, the writer's side.
  *
  * A key has two home buckets of 16 slots; its row lies in one of them and never moves. An insert
- * takes a free slot of the less full one. There are no tombstones and no displacement, so every
- * insert, update and remove is the publish of one record (record.h), and a reader that looks into
- * both buckets finds every row that is there. A line of 16 tags a bucket says where to look. A row
- * under a wrong tag is damage and gone; the order of stores below keeps that from happening to a
- * killed writer:
- *   insert   tag, then word          killed between: a tag over an empty slot
+ * takes a free slot of the first one while that is not crowded, else of the less full one: so most
+ * lookups end in the first, and both are hardly ever full. There are no tombstones and no
+ * displacement, so every insert, update and remove is the publish of one record (record.h), and a
+ * reader that looks into both buckets finds every row that is there. A line of 16 tags a bucket
+ * says where to look. A row under a wrong tag is damage and gone; the order of stores below keeps
+ * that from happening to a killed writer:
+ *   insert   tag, key, then word     killed between: a tag over an empty slot
  *   remove   word = 0, then tag      the same
  *   evict    remove, then insert     the victim is gone, the new row is not there yet
  * Counters (rows, write clock) are made anew on adoption (adopt.c).
@@ -32,7 +33,7 @@ sb_table_init(struct sb_table *table, const struct sb_map *map, int index, unsig
     table->shard = sb_map_shard(map, index, shard);
     memcpy(table->seed, map->header->seed, sizeof table->seed);
     table->stride = dir->stride;
-    table->words = dir->row_size / 8u;
+    table->parts = sb_parts_of(table->info->key_size, dir->row_size);
     table->n_slots = dir->slots;
     table->n_buckets = dir->slots / SB_BUCKET;
     table->capacity = (dir->capacity + dir->shards - 1) / dir->shards;
@@ -40,8 +41,8 @@ sb_table_init(struct sb_table *table, const struct sb_map *map, int index, unsig
     table->key_size = table->info->key_size;
     table->slots = (uint8_t *)(table->shard + 1);
     if (table->info->kind == SB_HASH) {
-        table->tags = (uint32_t *)table->slots;
-        table->slots += dir->slots * sizeof(uint32_t);
+        table->buckets = (struct sb_bucket *)table->slots;
+        table->slots += table->n_buckets * sizeof(struct sb_bucket);
     }
 }
 
@@ -50,24 +51,34 @@ sb_table_init(struct sb_table *table, const struct sb_map *map, int index, unsig
 /* Bit i: tag i of the bucket is `tag`. Only the writing thread may look this way, since the vector
  * loads are not atomic. */
 static inline unsigned
-match_tags(const uint32_t *tags, uint32_t tag)
+match_tags(const struct sb_bucket *bucket, uint16_t tag)
 {
 #ifdef __SSE2__
-    const __m128i *lines = (const __m128i *)tags;
-    __m128i wanted = _mm_set1_epi32((int)tag);
-    __m128i low = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(lines), wanted),
-                                  _mm_cmpeq_epi32(_mm_load_si128(lines + 1), wanted));
-    __m128i high = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(lines + 2), wanted),
-                                   _mm_cmpeq_epi32(_mm_load_si128(lines + 3), wanted));
+    const __m128i *tags = (const __m128i *)bucket->tags;
+    __m128i wanted = _mm_set1_epi16((short)tag);
 
-    return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(low, high));
+    return (unsigned)_mm_movemask_epi8(
+        _mm_packs_epi16(_mm_cmpeq_epi16(_mm_load_si128(tags), wanted),
+                        _mm_cmpeq_epi16(_mm_load_si128(tags + 1), wanted)));
 #else
     unsigned found = 0;
 
     for (unsigned i = 0; i < SB_BUCKET; i++)
-        found |= (unsigned)(tags[i] == tag) << i;
+        found |= (unsigned)(bucket->tags[i] == tag) << i;
     return found;
 #endif
+}
+
+static inline uint16_t *
+tag_of(const struct sb_table *table, uint64_t i)
+{
+    return &table->buckets[i / SB_BUCKET].tags[i % SB_BUCKET];
+}
+
+static inline uint16_t *
+generation_of(const struct sb_table *table, uint64_t i)
+{
+    return &table->buckets[i / SB_BUCKET].generations[i % SB_BUCKET];
 }
 
 uint64_t
@@ -79,66 +90,58 @@ sb_hash(const struct sb_table *table, const void *key)
 void
 sb_prefetch(const struct sb_table *table, uint64_t hash)
 {
-    struct sb_home home = sb_home_of(hash, table->n_buckets);
-
-    __builtin_prefetch(table->tags + home.bucket[0] * SB_BUCKET);
-    __builtin_prefetch(table->tags + home.bucket[1] * SB_BUCKET);
+    __builtin_prefetch(&table->buckets[sb_home_of(hash, table->n_buckets).bucket[0]]);
 }
 
 void
 sb_prefetch_at(const struct sb_table *table, int64_t slot)
 {
-    if (slot < 0 || slot >= table->n_slots)
-        return;
-    __builtin_prefetch(sb_table_slot(table, (uint64_t)slot));
-    sb_prefetch_slot(sb_table_slot(table, (uint64_t)slot), table->stride);
+    if (slot >= 0 && slot < table->n_slots)
+        sb_prefetch_slot(sb_table_slot(table, (uint64_t)slot), table->stride);
 }
 
 int64_t
 sb_prefetch_row(const struct sb_table *table, uint64_t hash)
 {
     struct sb_home home = sb_home_of(hash, table->n_buckets);
+    unsigned found = match_tags(&table->buckets[home.bucket[0]], home.tag);
+    uint32_t slot = home.bucket[0] * SB_BUCKET + (uint32_t)__builtin_ctz(found | 1u << 31);
 
-    for (int i = 0; i < 2; i++) {
-        unsigned found = match_tags(table->tags + home.bucket[i] * SB_BUCKET, home.tag);
-
-        if (found) {
-            uint32_t slot = home.bucket[i] * SB_BUCKET + (uint32_t)__builtin_ctz(found);
-
-            sb_prefetch_at(table, slot);
-            return slot;
-        }
+    if (!found) { /* most rows are in their first home */
+        __builtin_prefetch(&table->buckets[home.bucket[1]]);
+        return SB_ENONE;
     }
-    return SB_ENONE;
+    sb_prefetch_slot(sb_table_slot(table, slot), table->stride);
+    return slot;
 }
 
 /* Keys are short and of one size a table: a loop over words beats a call of memcmp. */
 static inline bool
-same_key(const void *a, const void *b, size_t size)
+same_key(const struct sb_table *table, const struct sb_slot *slot, const void *key)
 {
-    const uint8_t *p = a, *q = b;
-    uint64_t x, y;
+    const uint8_t *p = key;
+    uint64_t differ = 0, word;
 
-    for (; size >= 8; size -= 8, p += 8, q += 8) {
-        memcpy(&x, p, 8);
-        memcpy(&y, q, 8);
-        if (x != y)
-            return false;
+    for (uint32_t i = 0; i < table->parts.key; i++) {
+        memcpy(&word, p + 8 * i, 8);
+        differ |= word ^ slot->data[i];
     }
-    return size == 0 || memcmp(p, q, size) == 0;
+    return differ == 0 &&
+           (table->key_size % 8 == 0 || memcmp(sb_values(slot, table->parts, slot->word),
+                                               p + 8 * table->parts.key, table->key_size % 8) == 0);
 }
 
 static inline int64_t
-find_in(const struct sb_table *table, uint32_t bucket, uint32_t tag, const void *key)
+find_in(const struct sb_table *table, uint32_t bucket, uint16_t tag, const void *key)
 {
-    unsigned found = match_tags(table->tags + bucket * SB_BUCKET, tag);
+    unsigned found = match_tags(&table->buckets[bucket], tag);
 
     for (; found; found &= found - 1) {
         uint32_t i = bucket * SB_BUCKET + (uint32_t)__builtin_ctz(found);
         const struct sb_slot *slot = sb_table_slot(table, i);
 
         sb_prefetch_slot(slot, table->stride);
-        if (slot->word && same_key(sb_table_row(table, slot), key, table->key_size))
+        if (slot->word && same_key(table, slot, key))
             return i;
     }
     return SB_ENONE;
@@ -150,22 +153,29 @@ sb_find_hashed(const struct sb_table *table, const void *key, uint64_t hash)
     struct sb_home home = sb_home_of(hash, table->n_buckets);
     int64_t slot;
 
-    __builtin_prefetch(table->tags + home.bucket[1] * SB_BUCKET);
+    __builtin_prefetch(&table->buckets[home.bucket[1]]);
     slot = find_in(table, home.bucket[0], home.tag, key);
     return slot >= 0 ? slot : find_in(table, home.bucket[1], home.tag, key);
+}
+
+/* The slot, if it is full, else NULL. */
+static inline struct sb_slot *
+full_slot(const struct sb_table *table, int64_t slot)
+{
+    struct sb_slot *s;
+
+    if (slot < 0 || slot >= table->n_slots)
+        return NULL;
+    s = sb_table_slot(table, (uint64_t)slot);
+    return s->word ? s : NULL;
 }
 
 int64_t
 sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot)
 {
-    const struct sb_slot *s;
+    const struct sb_slot *s = full_slot(table, slot);
 
-    if (slot >= 0 && slot < table->n_slots) {
-        s = sb_table_slot(table, (uint64_t)slot);
-        if (s->word && same_key(sb_table_row(table, s), key, table->key_size))
-            return slot;
-    }
-    return sb_find_hashed(table, key, hash);
+    return s && same_key(table, s, key) ? slot : sb_find_hashed(table, key, hash);
 }
 
 int64_t
@@ -174,25 +184,55 @@ sb_find(const struct sb_table *table, const void *key)
     return sb_find_hashed(table, key, sb_hash(table, key));
 }
 
-const void *
-sb_peek(const struct sb_table *table, int64_t slot)
+void
+sb_table_copy(const struct sb_table *table, const struct sb_slot *slot, void *ret_row)
 {
-    const struct sb_slot *s;
+    struct sb_parts parts = table->parts;
 
-    if (slot < 0 || slot >= table->n_slots)
+    memcpy(ret_row, slot->data, parts.key * 8);
+    memcpy((uint8_t *)ret_row + parts.key * 8, sb_values(slot, parts, slot->word),
+           parts.values * 8);
+}
+
+const void *
+sb_key(const struct sb_table *table, int64_t slot)
+{
+    const struct sb_slot *s = full_slot(table, slot);
+
+    return s ? s->data : NULL;
+}
+
+const void *
+sb_peek(struct sb_table *table, int64_t slot)
+{
+    const struct sb_slot *s = full_slot(table, slot);
+
+    if (!s)
         return NULL;
-    s = sb_table_slot(table, (uint64_t)slot);
-    return s->word ? sb_table_row(table, s) : NULL;
+    sb_table_copy(table, s, table->peeked);
+    return table->peeked;
 }
 
 int
 sb_get(const struct sb_table *table, int64_t slot, void *ret_row)
 {
-    const void *row = sb_peek(table, slot);
+    const struct sb_slot *s = full_slot(table, slot);
 
-    if (!row)
+    if (!s)
         return SB_ENONE;
-    memcpy(ret_row, row, table->words * 8u);
+    sb_table_copy(table, s, ret_row);
+    return SB_OK;
+}
+
+int
+sb_get_values(const struct sb_table *table, int64_t slot, void *ret_row)
+{
+    const struct sb_slot *s = full_slot(table, slot);
+
+    if (!s)
+        return SB_ENONE;
+    sb_copy_out((uint64_t *)ret_row + table->parts.key, sb_values(s, table->parts, s->word),
+                table->parts.values);
     return SB_OK;
 }
 
@@ -212,53 +252,51 @@ sb_generation(const struct sb_table *table, int64_t slot)
 {
     if (slot < 0 || slot >= table->n_slots)
         return 0;
-    return (uint16_t)((sb_table_slot(table, (uint64_t)slot)->meta >> 48) + table->seed[0]);
+    return (uint16_t)(*generation_of(table, (uint64_t)slot) + table->seed[0]);
 }
 
 /* ---- writing ----------------------------------------------------------------------- */
 
 #define COUNT(table, counter) sb_store(&(table)->shard->counter, (table)->shard->counter + 1)
 
-/* slot->meta of a write now. */
+/* The clock of a write now, in its place in the word. */
 static inline uint64_t
-stamp(struct sb_table *table, uint64_t generation)
+tick(struct sb_table *table)
 {
-    table->clock = (table->clock + 1) & SB_CLOCK_MASK;
-    return generation << 48 | table->clock;
+    return ++table->clock << SB_CLOCK_SHIFT;
 }
 
-/* Publishes a row into a slot, full or empty. */
-static void
-publish(struct sb_table *table, uint64_t i, uint64_t meta, const void *row)
+/* Publishes values under a new word (but for its index) in a slot whose key stands. */
+static inline void
+publish(struct sb_table *table, uint64_t i, struct sb_slot *slot, uint64_t word, const void *row)
 {
-    struct sb_slot *slot = sb_table_slot(table, i);
-    uint64_t word = slot->word, seq = word ? (word >> 1) + 1 : table->shard->floor + 1;
-    uint64_t index = word ? !(word & 1) : 0;
+    struct sb_parts parts = table->parts;
 
-    sb_store(&slot->meta, meta);
-    sb_copy_in(slot->rows + index * table->words, row, table->words);
-    sb_store_release(&slot->word, seq << 1 | index);
+    word |= slot->word ? !(slot->word & 1) : 0;
+    sb_copy_in(slot->data + parts.key + (word & 1) * parts.values, (const uint64_t *)row + parts.key,
+               parts.values);
+    sb_store_release(&slot->word, word);
     if (table->changes)
-        sb_changes_push(table->changes, sb_change_prefix(SB_PUT, table, i), row);
+        sb_changes_push(table->changes, sb_change_prefix(SB_PUT, table, i), word, NULL);
 }
 
 static void
 empty(struct sb_table *table, uint32_t i)
 {
     struct sb_slot *slot = sb_table_slot(table, i);
-    const void *row = sb_table_row(table, slot); /* its bytes stand until the slot is used again */
+    uint64_t row[SB_ROW_MAX / 8];
 
-    /* the floor before the word, so that no sequence of this slot comes again (record.h) */
-    if (slot->word >> 1 > table->shard->floor)
-        sb_store(&table->shard->floor, slot->word >> 1);
+    sb_table_copy(table, slot, row);
+    /* the floor before the word, so that no word of this slot comes again (record.h) */
+    sb_store(&table->shard->floor, table->clock);
     sb_store_release(&slot->word, 0);
-    sb_store_release(&table->tags[i], 0);
+    sb_store_release(tag_of(table, i), 0);
     table->rows--;
     sb_store(&table->shard->rows, table->rows);
     /* Told only when it is so: a subscriber that reads the table after it has the number of a
      * change must find the change made, or it keeps the row for good. */
     if (table->changes)
-        sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table, i), row);
+        sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table, i), 0, row);
 }
 
 static int64_t
@@ -267,10 +305,10 @@ oldest_of(const struct sb_table *table, uint32_t bucket, uint64_t *age)
     int64_t oldest = SB_ENONE;
 
     for (uint32_t i = bucket * SB_BUCKET; i < (bucket + 1) * SB_BUCKET; i++) {
-        const struct sb_slot *slot = sb_table_slot(table, i);
-        uint64_t since = (table->clock - slot->meta) & SB_CLOCK_MASK;
+        uint64_t word = sb_table_slot(table, i)->word;
+        uint64_t since = table->clock - (word >> SB_CLOCK_SHIFT);
 
-        if (slot->word && (oldest < 0 || since > *age)) {
+        if (word && (oldest < 0 || since > *age)) {
             oldest = i;
             *age = since;
         }
@@ -278,19 +316,28 @@ oldest_of(const struct sb_table *table, uint32_t bucket, uint64_t *age)
     return oldest;
 }
 
+/* While it has more than so many free, a new row goes into its first home. (With 85 % of all slots
+ * taken, still not one row in a million finds both homes full.) */
+#define CROWDED 8
+
 /* Where a new key goes: its slot, and in *victim the row that must go first (or -1). */
 static int64_t
 plan(const struct sb_table *table, struct sb_home home, int64_t *victim)
 {
-    unsigned free0 = match_tags(table->tags + home.bucket[0] * SB_BUCKET, 0);
-    unsigned free1 = match_tags(table->tags + home.bucket[1] * SB_BUCKET, 0);
-    bool second = __builtin_popcount(free1) > __builtin_popcount(free0);
-    uint32_t bucket = home.bucket[second];
-    unsigned room = second ? free1 : free0;
+    unsigned free0 = match_tags(&table->buckets[home.bucket[0]], 0), free1 = 0;
+    bool second = false;
+    uint32_t bucket;
+    unsigned room;
     int64_t oldest[2];
     uint64_t age[2] = {0, 0};
 
     *victim = -1;
+    if (__builtin_popcount(free0) <= CROWDED) {
+        free1 = match_tags(&table->buckets[home.bucket[1]], 0);
+        second = __builtin_popcount(free1) > __builtin_popcount(free0);
+    }
+    bucket = home.bucket[second];
+    room = second ? free1 : free0;
     if (table->rows < table->capacity && room)
         return bucket * SB_BUCKET + (uint32_t)__builtin_ctz(room);
     if (table->info->full == SB_REFUSE)
@@ -307,28 +354,17 @@ plan(const struct sb_table *table, struct sb_home home, int64_t *victim)
 }
 
 int64_t
-sb_slot_for(const struct sb_table *table, const void *key, uint64_t hash)
+sb_slot_for(const struct sb_table *table, uint64_t hash, int64_t *ret_victim)
 {
-    int64_t victim;
-
-    (void)key; /* the answer is the same for all keys of one hash */
-    return plan(table, sb_home_of(hash, table->n_buckets), &victim);
+    return plan(table, sb_home_of(hash, table->n_buckets), ret_victim);
 }
 
-int64_t
-sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
+static int64_t
+insert(struct sb_table *table, const void *row, struct sb_home home)
 {
-    struct sb_home home = sb_home_of(hash, table->n_buckets);
-    int64_t i = sb_find_hashed(table, row, hash), victim;
+    int64_t victim, i = plan(table, home, &victim);
     struct sb_slot *slot;
 
-    if (i >= 0) {
-        slot = sb_table_slot(table, (uint64_t)i);
-        publish(table, (uint64_t)i, stamp(table, slot->meta >> 48), row);
-        COUNT(table, updated);
-        return i;
-    }
-    i = plan(table, home, &victim);
     if (i < 0) {
         COUNT(table, refused);
         return i;
@@ -338,13 +374,32 @@ sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
         COUNT(table, evicted);
     }
     slot = sb_table_slot(table, (uint64_t)i);
-    sb_store_release(&table->tags[i], home.tag);
-    /* generation 0xffff + 1 leaves the word at the top, so it wraps to 0 */
-    publish(table, (uint64_t)i, stamp(table, (slot->meta >> 48) + 1), row);
+    sb_store_release(tag_of(table, (uint64_t)i), home.tag);
+    sb_store(generation_of(table, (uint64_t)i), *generation_of(table, (uint64_t)i) + 1);
+    sb_copy_in(slot->data, row, table->parts.key);
+    publish(table, (uint64_t)i, slot, tick(table), row);
     table->rows++;
     sb_store(&table->shard->rows, table->rows);
     COUNT(table, inserted);
     return i;
+}
+
+int64_t
+sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash)
+{
+    int64_t i = sb_find_hashed(table, row, hash);
+
+    if (i < 0)
+        return insert(table, row, sb_home_of(hash, table->n_buckets));
+    publish(table, (uint64_t)i, sb_table_slot(table, (uint64_t)i), tick(table), row);
+    COUNT(table, updated);
+    return i;
+}
+
+int64_t
+sb_insert_hashed(struct sb_table *table, const void *row, uint64_t hash)
+{
+    return insert(table, row, sb_home_of(hash, table->n_buckets));
 }
 
 int64_t
@@ -353,18 +408,14 @@ sb_put(struct sb_table *table, const void *row)
     return sb_put_hashed(table, row, sb_hash(table, row));
 }
 
-static int
-write_row(struct sb_table *table, int64_t i, const void *row, bool confirm)
+int
+sb_write_values(struct sb_table *table, int64_t i, const void *row)
 {
-    const void *old = sb_peek(table, i);
-    struct sb_slot *slot;
+    struct sb_slot *slot = full_slot(table, i);
 
-    if (!old)
+    if (!slot)
         return SB_ENONE;
-    if (!same_key(old, row, table->key_size))
-        return SB_EINVAL;
-    slot = sb_table_slot(table, (uint64_t)i);
-    publish(table, (uint64_t)i, confirm ? stamp(table, slot->meta >> 48) : slot->meta, row);
+    publish(table, (uint64_t)i, slot, tick(table), row);
     COUNT(table, updated);
     return SB_OK;
 }
@@ -372,19 +423,33 @@ write_row(struct sb_table *table, int64_t i, const void *row, bool confirm)
 int
 sb_write(struct sb_table *table, int64_t i, const void *row)
 {
-    return write_row(table, i, row, true);
+    const struct sb_slot *slot = full_slot(table, i);
+
+    if (slot && !same_key(table, slot, row))
+        return SB_EINVAL;
+    return sb_write_values(table, i, row);
 }
 
 int
 sb_amend(struct sb_table *table, int64_t i, const void *row)
 {
-    return write_row(table, i, row, false);
+    struct sb_slot *slot = full_slot(table, i);
+
+    if (!slot)
+        return SB_ENONE;
+    if (!same_key(table, slot, row))
+        return SB_EINVAL;
+    if ((slot->word & SB_AMENDMENTS) == SB_AMENDMENTS) /* no number left for one more */
+        return sb_write_values(table, i, row);
+    publish(table, (uint64_t)i, slot, (slot->word & ~UINT64_C(1)) + 2, row);
+    COUNT(table, updated);
+    return SB_OK;
 }
 
 int
 sb_remove(struct sb_table *table, int64_t i)
 {
-    if (!sb_peek(table, i))
+    if (!full_slot(table, i))
         return SB_ENONE;
     empty(table, (uint32_t)i);
     COUNT(table, removed);
@@ -411,5 +476,6 @@ sb_table_stats(const struct sb_table *table, struct sb_table_stats *ret)
         .evicted = sb_load(&shard->evicted),
         .refused = sb_load(&shard->refused),
         .unpublished = sb_load(&shard->unpublished),
+        .superseded = sb_load(&shard->superseded),
     };
 }

@@ -12,13 +12,13 @@ struct sb_table {
     enum sb_table_id id;
     const struct sb_table_info *info;
     struct sb_shard *shard; /* into the segment */
-    uint32_t *tags;         /* into the segment; hash tables only */
-    uint8_t *slots;         /* into the segment */
+    struct sb_bucket *buckets; /* into the segment; hash tables only */
+    uint8_t *slots;            /* into the segment */
     uint64_t seed[2];
-    uint64_t clock;  /* of writes: orders slots by age */
+    uint64_t clock;  /* of writes: orders rows by age */
     uint64_t head;   /* ring: records written */
     uint32_t stride; /* bytes from slot to slot */
-    uint32_t words;  /* 8-byte words a row */
+    struct sb_parts parts;
     uint32_t n_slots;
     uint32_t n_buckets;
     uint32_t capacity; /* rows this shard takes */
@@ -27,6 +27,7 @@ struct sb_table {
     uint16_t key_size;
     struct sb_changes *changes; /* owned; NULL: not published */
     uint32_t swept;             /* slots that sb_sweep_restored() is through with */
+    uint64_t peeked[SB_ROW_MAX / 8]; /* what sb_peek() returned last */
 };
 
 /* table.c */
@@ -52,12 +53,8 @@ sb_table_slot(const struct sb_table *table, uint64_t slot)
     return (struct sb_slot *)(table->slots + slot * table->stride);
 }
 
-/* The live copy of a full slot. */
-static inline const void *
-sb_table_row(const struct sb_table *table, const struct sb_slot *slot)
-{
-    return slot->rows + (slot->word & 1) * table->words;
-}
+/* The row of a full slot; the writing thread's. */
+void sb_table_copy(const struct sb_table *table, const struct sb_slot *slot, void *ret_row);
 
 /* The prefix of a change record: see publisher.h. Slots count over all shards, as sb_read()'s
  * cursor does. */

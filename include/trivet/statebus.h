@@ -50,7 +50,7 @@
 #include <trivet/tables.h>
 
 #define SB_ABI_MAJOR 1
-#define SB_ABI_MINOR 1
+#define SB_ABI_MINOR 2
 #define SB_OWNER_MAX 48    /* bytes of an owner's name, final NUL included */
 #define SB_MESSAGE_MAX 256 /* size of the error message buffers below */
 
@@ -240,6 +240,7 @@ struct sb_table_stats {
      * cost another row its place; refused: not done. Rings count nothing here. */
     uint64_t inserted, updated, removed, evicted, refused;
     uint64_t unpublished; /* changes not sent as deltas because the change ring was full */
+    uint64_t superseded;  /* ... because the row changed again before they were: that one was */
 };
 
 /* Hash of a key (row_size bytes are not needed, only the key), for this segment: each has another
@@ -258,15 +259,25 @@ int64_t sb_find_hashed(const struct sb_table *table, const void *key, uint64_t h
 int64_t sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot);
 /* Copy of the row in a slot. SB_ENONE if the slot is empty or out of range. */
 int sb_get(const struct sb_table *table, int64_t slot, void *ret_row);
-/* The live copy itself, for the writing thread to look at: valid until it writes this slot again.
- * NULL if the slot is empty or out of range. */
-const void *sb_peek(const struct sb_table *table, int64_t slot);
+/* The same, but only the columns behind the key are sure to be filled: those of the key must be the
+ * row's already (sb_find() found it by them), or are not looked at. */
+int sb_get_values(const struct sb_table *table, int64_t slot, void *ret_row);
+/* The key of a row, where it lies: its whole 8-byte words only. Valid until the row is removed. NULL
+ * if the slot is empty or out of range. */
+const void *sb_key(const struct sb_table *table, int64_t slot);
+/* A copy in the table's handle, to look at: valid until the next peek into this table. NULL if the
+ * slot is empty or out of range. */
+const void *sb_peek(struct sb_table *table, int64_t slot);
 /* Insert, or replace the row with this key; _hashed: with sb_hash() of it. Returns its slot, or
  * SB_EFULL: the table refuses (rule SB_REFUSE). One of rule SB_OLDEST evicts instead. */
 int64_t sb_put(struct sb_table *table, const void *row);
 int64_t sb_put_hashed(struct sb_table *table, const void *row, uint64_t hash);
+/* The same for a key that is not there: the caller has just looked. */
+int64_t sb_insert_hashed(struct sb_table *table, const void *row, uint64_t hash);
 /* Replace the row in a slot; the key must be the same (else SB_EINVAL). SB_ENONE: it is empty. */
 int sb_write(struct sb_table *table, int64_t slot, const void *row);
+/* The same, but the key is not looked at: it is known to be that row's. SB_ENONE: it is empty. */
+int sb_write_values(struct sb_table *table, int64_t slot, const void *row);
 /* The same, but the row stays restored if it is, and as old as it was: for marking what nobody has
  * confirmed. Errors as sb_write(). */
 int sb_amend(struct sb_table *table, int64_t slot, const void *row);
@@ -275,9 +286,9 @@ int sb_remove(struct sb_table *table, int64_t slot);
 /* How often the slot was given to a new key, modulo 2^16: makes cookies of reused slots differ. */
 uint16_t sb_generation(const struct sb_table *table, int64_t slot);
 /* The slot sb_put() would use for a new key: lets a row carry its own slot and generation
- * (generation of that slot after the insert is sb_generation() + 1). SB_EFULL if refused; may be
- * the slot of a row that the put will evict. */
-int64_t sb_slot_for(const struct sb_table *table, const void *key, uint64_t hash);
+ * (generation of that slot after the insert is sb_generation() + 1). SB_EFULL if refused.
+ * *ret_victim: the slot of the row that the put will evict (maybe that same slot), or -1. */
+int64_t sb_slot_for(const struct sb_table *table, uint64_t hash, int64_t *ret_victim);
 /* Iteration: the next full slot after `slot` (start with -1), or SB_ENONE at the end. */
 int64_t sb_next(const struct sb_table *table, int64_t slot);
 /* Is the row of an earlier incarnation? Every row that an owner adopts is, until it is written

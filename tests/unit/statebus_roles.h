@@ -41,7 +41,7 @@ struct child {
 /* What an owner holds and has done; all but the digest and the rows since its segment was made. */
 struct content {
     char digest[32];
-    uint64_t rows, changes;
+    uint64_t rows, changes; /* those that a later one told are not counted */
     uint64_t sent;        /* numbers given out over all tables */
     uint64_t unpublished; /* of those without a delta: the change ring was full */
     uint64_t ring;        /* records appended */

@@ -15,7 +15,7 @@ put_find_write_remove(void **state)
     struct sb_mac a = fixture_mac(1, 1), a2 = fixture_mac(1, 2), b = fixture_mac(2, 1), got;
     struct sb_table_stats stats;
     uint16_t generation;
-    int64_t slot;
+    int64_t slot, victim;
 
     (void)state;
     assert_false(sb_owner_warm(owner));
@@ -23,7 +23,7 @@ put_find_write_remove(void **state)
     assert_null(sb_owner_table(owner, SB_T_flow, 0));
     assert_int_equal(sb_find(table, &a), SB_ENONE);
     assert_int_equal(sb_next(table, -1), SB_ENONE);
-    slot = sb_slot_for(table, &a, sb_hash(table, &a));
+    slot = sb_slot_for(table, sb_hash(table, &a), &victim);
     generation = sb_generation(table, slot);
     assert_int_equal(sb_put(table, &a), slot);
     assert_int_equal(sb_generation(table, slot), (uint16_t)(generation + 1));
@@ -67,11 +67,12 @@ refuses_when_full(void **state)
         struct sb_table *table = sb_owner_table(owner, SB_T_port, 0);
         struct sb_port row = {.dpid = 9};
         struct sb_table_stats stats;
+        int64_t victim;
 
         for (row.port = 0; row.port < capacities[c]; row.port++)
             assert_true(sb_put(table, &row) >= 0);
         assert_int_equal(sb_put(table, &row), SB_EFULL);
-        assert_int_equal(sb_slot_for(table, &row, sb_hash(table, &row)), SB_EFULL);
+        assert_int_equal(sb_slot_for(table, sb_hash(table, &row), &victim), SB_EFULL);
         row.port = 0; /* a row that is there may still change */
         assert_true(sb_put(table, &row) >= 0);
         sb_table_stats(table, &stats);
@@ -98,8 +99,9 @@ evicts_the_oldest(void **state)
 
         for (uint64_t n = 0; n < 3 * capacity; n++) {
             struct sb_mac row = fixture_mac(n, n);
-            int64_t slot = sb_slot_for(table, &row, sb_hash(table, &row));
+            int64_t victim, slot = sb_slot_for(table, sb_hash(table, &row), &victim);
 
+            assert_int_equal(victim >= 0, n >= capacity);
             assert_int_equal(sb_put(table, &row), slot);
             sb_table_stats(table, &stats);
             assert_int_equal(stats.rows, n < capacity ? n + 1 : capacity);

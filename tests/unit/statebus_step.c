@@ -328,7 +328,7 @@ write_on(struct sb_table *table, const struct rows *rows, const uint64_t *seen)
     assert_int_equal(table->shard->rows, 0);
     for (uint32_t i = 0; i < table->n_slots; i++) {
         assert_int_equal(sb_table_slot(table, i)->word, 0);
-        assert_int_equal(table->tags[i], 0);
+        assert_int_equal(table->buckets[i / SB_BUCKET].tags[i % SB_BUCKET], 0);
     }
 }
 
@@ -494,28 +494,34 @@ static uint64_t
 check_told(pid_t pid, const struct sb_table *table, uint64_t seen, struct sb_reader *reader)
 {
     struct sb_changes ring;
-    uint64_t record[256], told[256];
+    uint64_t row[256], told[256];
 
     peek(pid, &ring, table->changes, sizeof ring);
     assert_true(ring.tail - seen <= 1); /* they come one by one */
     for (; seen < ring.tail; seen++) {
-        const void *row = &record[1];
+        struct sb_change_entry entry;
 
-        if (ring.records == NULL) { /* a log, which has it in order; the publisher reads it there */
+        if (ring.entries == NULL) { /* a log, which has it in order; the publisher reads it there */
             uint64_t position = seen, lost = 0;
 
             assert_int_equal(sb_reader_next(reader, table->id, 0, &position, told, &lost), 1);
             assert_int_equal(lost, 0);
             continue;
         }
-        assert_true(ring.record_size <= sizeof record);
-        peek(pid, record, ring.records + (seen & ring.mask) * ring.record_size, ring.record_size);
-        if (record[0] >> 48 == SB_REMOVE) {
+        assert_true(ring.row_size <= sizeof row);
+        peek(pid, &entry, &ring.entries[seen & ring.mask], sizeof entry);
+        if (entry.prefix >> 48 == SB_REMOVE) {
+            assert_int_equal(entry.word, 0);
+            peek(pid, row, sb_changes_removed(&ring, seen), ring.row_size);
             assert_int_equal(sb_lookup(reader, table->id, row, told), 0);
         } else {
-            assert_int_equal(record[0] >> 48, SB_PUT);
+            const struct sb_slot *slot = sb_table_slot(table, entry.prefix & ((1ull << 48) - 1));
+
+            assert_int_equal(entry.prefix >> 48, SB_PUT);
+            assert_int_equal(slot->word, entry.word);
+            sb_table_copy(table, slot, row);
             assert_int_equal(sb_lookup(reader, table->id, row, told), 1);
-            assert_memory_equal(told, row, table->info->row_size);
+            assert_memory_equal(told, row, ring.row_size);
         }
     }
     return ring.tail;
