@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connection.h - limits of a switch connection, for worker.c, connection.c, handshake.c and
- * flows.c. */
+/* connection.h - limits and output of a switch connection, for all that talks to it. */
 #ifndef TRIVET_CONTROLLER_CONNECTION_H
 #define TRIVET_CONTROLLER_CONNECTION_H
 
 #include <trivet/clock.h>
+
+#include "controller.h"
 
 /* Bytes read from one switch in one turn: from the only one of its worker, and where others wait
  * for their turn (some 50 us of packet-ins, so that a flood does not show in their latency); and a
@@ -45,5 +46,59 @@
 #define CTL_PORTS_NS (10 * SB_SECOND)
 
 void ctl_conn_state(struct ctl_conn *conn, enum ctl_conn_state state);
+/* The dpid is known and hashes to another worker: the connection moves there with all it has. */
+void ctl_conn_hand_over(struct ctl_conn *conn, struct ctl_worker *to);
+
+/* ---- output: room for a message at its end ----------------------------------------------- */
+
+/* It has something to write at the end of the turn. */
+static inline void
+ctl_conn_dirty(struct ctl_conn *conn)
+{
+    if (conn->is_dirty)
+        return;
+    conn->is_dirty = true;
+    conn->next_dirty = conn->worker->dirty;
+    conn->worker->dirty = conn;
+}
+
+static inline void
+ctl_conn_room_is(const struct ctl_conn *conn, struct of_buffer *ret)
+{
+    *ret = (struct of_buffer){.data = conn->out + conn->out_end,
+                              .size = conn->out_size - conn->out_end};
+}
+
+/* Room for `need` bytes, if no more than `limit` wait then. False: there is none; _or_drop and
+ * _below count that as a message dropped. */
+bool ctl_conn_room_to(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret);
+bool ctl_conn_room_or_drop(struct ctl_conn *conn, size_t need, size_t limit,
+                           struct of_buffer *ret);
+
+static inline bool
+ctl_conn_room_below(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret)
+{
+    size_t end = conn->out_end + need;
+
+    if (__builtin_expect(end > conn->out_size || end > limit || conn->state == CTL_CLOSED, 0))
+        return ctl_conn_room_or_drop(conn, need, limit, ret);
+    ctl_conn_room_is(conn, ret);
+    return true;
+}
+
+/* Room for a message of ours. The caller puts messages into it at once and calls ctl_conn_wrote().
+ * False: the switch does not read. */
+static inline bool
+ctl_conn_room(struct ctl_conn *conn, size_t need, struct of_buffer *ret)
+{
+    return ctl_conn_room_below(conn, need, CTL_OUT_MAX, ret);
+}
+
+static inline void
+ctl_conn_wrote(struct ctl_conn *conn, const struct of_buffer *buffer)
+{
+    conn->out_end += buffer->len;
+    ctl_conn_dirty(conn);
+}
 
 #endif

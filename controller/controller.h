@@ -163,9 +163,10 @@ struct ctl_packet {
     uint32_t in_port;
     uint32_t buffer_id;
     struct ctl_frame frame;
-    uint64_t hash[3];   /* the policy's own, from expect() to packet_in() */
-    int64_t slot[3];    /* where their rows are likely to be */
-    struct sb_flow row; /* of the rule that will answer it, likely */
+    /* The policy's own, from expect() to packet_in(): of the rule that will answer it, likely */
+    struct sb_flow row;
+    uint64_t hash;
+    int64_t slot; /* where its row is likely to be */
 };
 
 /* Packets decided together: their rows are fetched while others are looked at. */
@@ -260,7 +261,8 @@ struct ctl_worker {
     struct ctl_rows *installed_rows; /* owned: rows of `installed` by switch */
     uint32_t *installed_round;       /* owned: by slot, the list of flows it was last seen in */
     uint32_t poll_rounds;            /* lists of flows read so far */
-    struct ctl_rows *rows;           /* owned: rows of `flow` by switch */
+    struct ctl_rows *rows, *mac_rows; /* owned: rows of `flow` and `mac` by switch */
+    uint64_t secret[2];               /* of hashes over what hosts choose */
     uint64_t confirm_mono_ns; /* when what nobody confirmed since the restart goes; 0: it went */
     struct ctl_net *net;      /* shared: released when replaced */
 
@@ -296,7 +298,7 @@ int ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned ind
 void ctl_worker_turn(struct ctl_worker *worker, int timeout_ms);
 int ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index);
 void ctl_worker_join(struct ctl_worker *worker);
-struct ctl_conn *ctl_worker_conn(struct ctl_worker *worker, uint64_t dpid);
+struct ctl_conn *ctl_worker_conn(const struct ctl_worker *worker, uint64_t dpid);
 void ctl_worker_add_switch(struct ctl_worker *worker, struct ctl_conn *conn);
 void ctl_worker_remove_switch(struct ctl_worker *worker, struct ctl_conn *conn);
 /* One record in the ring `event`, by way of the main thread. */
@@ -319,7 +321,7 @@ void ctl_pending_add(struct ctl_worker *worker, struct ctl_conn *conn,
 /* Decide those whose port is known by now; drop the old. */
 void ctl_pending_run(struct ctl_worker *worker);
 
-/* ---- connection.c: one switch connection, on its worker ------------------------------ */
+/* ---- connection.c, messages.c: one switch connection, on its worker ---------------------- */
 
 enum ctl_conn_state {
     CTL_HELLO,     /* ours sent, the peer's awaited */
@@ -412,6 +414,13 @@ struct ctl_sent {
     uint64_t t_ns, cookie;
 };
 
+/* The index of a switch's rows of `mac`: fdb.c. */
+struct ctl_fdb {
+    struct ctl_fdb_entry *entries; /* owned; NULL: none yet */
+    uint32_t mask, n;              /* entries less one, those in use */
+    uint32_t swept;                /* where the next sweep begins, modulo the size */
+};
+
 struct ctl_conn {
     struct ctl_conn *next, **prev; /* in worker->conns */
     struct ctl_conn *next_dirty, *next_dead;
@@ -459,6 +468,7 @@ struct ctl_conn {
     struct ctl_read_back *found; /* owned: until the read-back is done */
     struct ctl_multicast multicast;
 
+    struct ctl_fdb fdb;
     const struct ctl_net_switch *sw; /* in worker->net; NULL: not in it yet */
     int32_t sw_index;
     uint32_t rr_counter; /* round-robin choices made */
@@ -495,10 +505,6 @@ void ctl_conn_adopt(struct ctl_worker *worker, struct ctl_conn *conn);
 /* Ends it: logs why, tells the main thread, frees it at the end of the turn. */
 void ctl_conn_close(struct ctl_conn *conn, enum sb_severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Room for a message of `need` bytes at the end of its output, or NULL when the switch does not
- * read: counted as dropped. The caller puts messages into it at once and calls ctl_conn_wrote(). */
-bool ctl_conn_room(struct ctl_conn *conn, size_t need, struct of_buffer *ret);
-void ctl_conn_wrote(struct ctl_conn *conn, const struct of_buffer *buffer);
 uint32_t ctl_conn_xid(struct ctl_conn *conn);
 /* Sends a frame out of some ports. in_port: as packet_out has it. buffer_id: OF_NO_BUFFER or the
  * switch's buffer, in which case the frame is not sent along. */
@@ -560,6 +566,19 @@ void ctl_rows_add(struct ctl_rows *rows, uint64_t dpid, int64_t slot);
  * removed meanwhile; one that is added may be missed. */
 int64_t ctl_rows_next(struct ctl_rows *rows, const struct sb_table *table, uint64_t dpid,
                       int64_t slot);
+
+/* ---- fdb.c: the table `mac` ------------------------------------------------------------------ */
+
+/* What is known of a switch that connects. */
+void ctl_fdb_load(struct ctl_conn *conn);
+void ctl_fdb_free(struct ctl_fdb *fdb);
+/* Writes the rows of what was heard lately. */
+void ctl_fdb_timers(struct ctl_conn *conn);
+/* A switch for good; what was learned at a port; what nobody has confirmed since the restart (the
+ * number of addresses). */
+void ctl_fdb_forget_switch(struct ctl_worker *worker, uint64_t dpid);
+void ctl_fdb_forget_port(struct ctl_conn *conn, uint32_t port);
+uint64_t ctl_fdb_drop_restored(struct ctl_worker *worker);
 
 /* ---- flows.c: rules of this worker's switches ------------------------------------------ */
 

@@ -297,10 +297,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
     slot = sb_find_at(worker->flow, row, hash, slot);
     known = slot >= 0;
     if (known) {
-        struct sb_flow standing;
-
-        sb_get_values(worker->flow, slot, &standing);
-        same = stands(&standing, row);
+        same = stands(sb_peek_values(worker->flow, slot), row);
     } else {
         int64_t victim;
 
@@ -364,14 +361,15 @@ confirm(struct ctl_conn *conn, const struct ctl_sent *sent, enum sb_flow_state s
 {
     struct ctl_worker *worker = conn->worker;
     int64_t slot = slot_of(sent->cookie);
+    const struct sb_flow *standing = sb_peek_values(worker->flow, slot);
     struct sb_flow row;
 
     /* another one's slot by now; or sent once more after the barrier, with something else: behind
      * the next one, then */
-    if (sb_get_values(worker->flow, slot, &row) != SB_OK || row.cookie != sent->cookie ||
-        row.sent_ns > sent->t_ns ||
-        (row.state != SB_flow_state_SENT && row.state != SB_flow_state_INSTALLED))
+    if (standing == NULL || standing->cookie != sent->cookie || standing->sent_ns > sent->t_ns ||
+        (standing->state != SB_flow_state_SENT && standing->state != SB_flow_state_INSTALLED))
         return;
+    memcpy(&row.cookie, &standing->cookie, sizeof(row) - offsetof(struct sb_flow, cookie));
     if (row.sent_ns < sent->t_ns) /* decided again meanwhile, as it was */
         row.decided_ns = row.sent_ns = sent->t_ns;
     row.state = (uint8_t)state;

@@ -22,6 +22,7 @@
 struct ctl_frame {
     const uint8_t *data; /* borrowed: the whole frame */
     const uint8_t *dst, *src;
+    uint64_t dst_mac, src_mac; /* the same as numbers */
     uint16_t size;
     uint16_t eth_type;              /* behind one VLAN tag */
     uint16_t vlan;                  /* id, 0 untagged */
@@ -37,6 +38,13 @@ ctl_map_ipv4(uint8_t ret[16], const uint8_t *ipv4)
     memcpy(ret + 12, ipv4, 4);
 }
 
+/* An address as a number: its first byte is the highest of six. */
+static inline uint64_t
+ctl_mac_number(const uint8_t mac[6])
+{
+    return (uint64_t)of_get16(mac) << 32 | of_get32(mac + 2);
+}
+
 /* False when it is no Ethernet frame at all (shorter than its header). */
 static inline bool
 ctl_frame_parse(struct ctl_frame *f, const uint8_t *data, uint16_t size)
@@ -50,6 +58,8 @@ ctl_frame_parse(struct ctl_frame *f, const uint8_t *data, uint16_t size)
     f->size = size;
     f->dst = data;
     f->src = data + 6;
+    f->dst_mac = of_get64(data) >> 16;
+    f->src_mac = of_get64(data + 6) >> 16;
     f->group = (data[0] & 1) != 0;
     f->eth_type = of_get16(data + 12);
     f->vlan = 0;
@@ -81,18 +91,14 @@ ctl_frame_parse(struct ctl_frame *f, const uint8_t *data, uint16_t size)
 static inline bool
 ctl_frame_reserved(const struct ctl_frame *f)
 {
-    static const uint8_t prefix[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
-
-    return memcmp(f->dst, prefix, 5) == 0 && f->dst[5] < 0x10;
+    return f->dst_mac >> 4 == UINT64_C(0x0180c200000);
 }
 
 /* May this source address be learned? Not group addresses, not all zero. */
 static inline bool
-ctl_mac_learnable(const uint8_t *mac)
+ctl_mac_learnable(uint64_t mac)
 {
-    static const uint8_t zero[6];
-
-    return (mac[0] & 1) == 0 && memcmp(mac, zero, 6) != 0;
+    return mac != 0 && (mac >> 40 & 1) == 0;
 }
 
 #endif

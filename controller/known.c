@@ -195,7 +195,7 @@ ctl_known_confirm(struct ctl_worker *worker)
         else
             worker->counters.dropped_mail++;
     }
-    dropped = sb_drop_restored(worker->mac);
+    dropped = ctl_fdb_drop_restored(worker);
     if (dropped > 0)
         sb_info("worker %u: %lu addresses from before the restart were not heard again: forgotten",
                 worker->index, dropped);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <trivet/clock.h>
@@ -35,7 +36,7 @@ dpid_slot(const struct ctl_worker *worker, uint64_t dpid)
 }
 
 struct ctl_conn *
-ctl_worker_conn(struct ctl_worker *worker, uint64_t dpid)
+ctl_worker_conn(const struct ctl_worker *worker, uint64_t dpid)
 {
     uint32_t mask = worker->by_dpid_size - 1;
 
@@ -80,6 +81,7 @@ ctl_worker_add_switch(struct ctl_worker *worker, struct ctl_conn *conn)
         rehash_switches(worker, worker->by_dpid_size * 2);
     else
         insert_switch(worker, conn);
+    ctl_fdb_load(conn);
 }
 
 void
@@ -89,6 +91,7 @@ ctl_worker_remove_switch(struct ctl_worker *worker, struct ctl_conn *conn)
         return;
     conn->registered = false;
     worker->n_switches--;
+    ctl_fdb_free(&conn->fdb);
     rehash_switches(worker, worker->by_dpid_size);
 }
 
@@ -234,14 +237,15 @@ packet_out(struct ctl_worker *worker, const struct ctl_mail *mail)
 static void
 forget_switch(struct ctl_worker *worker, uint64_t dpid)
 {
-    struct sb_table *const others[] = {worker->mac, worker->group, worker->flow_table};
+    struct sb_table *const others[] = {worker->group, worker->flow_table};
 
     for (int64_t slot = -1; (slot = ctl_rows_next(worker->rows, worker->flow, dpid, slot)) >= 0;)
         sb_remove(worker->flow, slot);
     for (int64_t slot = -1;
          (slot = ctl_rows_next(worker->installed_rows, worker->installed, dpid, slot)) >= 0;)
         sb_remove(worker->installed, slot);
-    for (unsigned i = 0; i < 3; i++)
+    ctl_fdb_forget_switch(worker, dpid);
+    for (unsigned i = 0; i < 2; i++)
         for (int64_t slot = -1; (slot = sb_next(others[i], slot)) >= 0;)
             if (*(const uint64_t *)sb_key(others[i], slot) == dpid)
                 sb_remove(others[i], slot);
@@ -505,6 +509,8 @@ adopt_rows(struct ctl_worker *worker)
         sb_amend(worker->flow, slot, &row);
         ctl_rows_add(worker->rows, row.dpid, slot);
     }
+    for (int64_t slot = -1; (slot = sb_next(worker->mac, slot)) >= 0;)
+        ctl_rows_add(worker->mac_rows, *(const uint64_t *)sb_key(worker->mac, slot), slot);
     for (int64_t slot = -1; (slot = sb_next(worker->installed, slot)) >= 0;)
         ctl_rows_add(worker->installed_rows,
                      ((const struct sb_installed *)sb_peek(worker->installed, slot))->dpid, slot);
@@ -534,16 +540,21 @@ ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->hosts_size = 1024;
     worker->hosts = calloc(worker->hosts_size, sizeof(*worker->hosts));
     worker->rx = malloc(CTL_RX_BUFFER);
+    if (getrandom(worker->secret, sizeof(worker->secret), 0) != sizeof(worker->secret))
+        return -1;
+    worker->secret[1] |= 1;
     worker->installed = sb_owner_table(app->owner, SB_T_installed, index);
     worker->flow_table = sb_owner_table(app->owner, SB_T_flow_table, index);
     worker->rows = ctl_rows_new(worker->flow);
+    worker->mac_rows = ctl_rows_new(worker->mac);
     worker->installed_rows = ctl_rows_new(worker->installed);
     worker->installed_round = calloc(sb_table_slots(worker->installed), sizeof(uint32_t));
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     worker->now_ns = sb_now();
     worker->mono_ns = sb_mono();
     if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
-        worker->rx == NULL || worker->rows == NULL || worker->installed_rows == NULL ||
+        worker->rx == NULL || worker->rows == NULL || worker->mac_rows == NULL ||
+        worker->installed_rows == NULL ||
         worker->installed_round == NULL || worker->epoll < 0)
         return -1;
     adopt_rows(worker);
@@ -576,6 +587,7 @@ ctl_worker_join(struct ctl_worker *worker)
     free(worker->hosts);
     free(worker->rx);
     free(worker->rows);
+    free(worker->mac_rows);
     free(worker->installed_rows);
     free(worker->installed_round);
 }

@@ -29,8 +29,8 @@ struct sb_waker {
 };
 
 struct sb_change_entry {
-    uint64_t prefix; /* as sent: publisher.h */
-    uint64_t word;   /* the slot's; 0: removed */
+    uint64_t slot; /* of the shard */
+    uint64_t word; /* the slot's; 0: removed */
 };
 
 struct sb_changes {
@@ -76,7 +76,7 @@ sb_changes_removed(const struct sb_changes *c, uint64_t position)
 
 /* Producer. row: of a removal; NULL: it stands in its slot. */
 static inline void
-sb_changes_push(struct sb_changes *c, uint64_t prefix, uint64_t word, const void *row)
+sb_changes_push(struct sb_changes *c, uint64_t slot, uint64_t word, const void *row)
 {
     uint64_t tail = c->tail;
 
@@ -87,7 +87,7 @@ sb_changes_push(struct sb_changes *c, uint64_t prefix, uint64_t word, const void
             return;
         }
     }
-    c->entries[tail & c->mask] = (struct sb_change_entry){prefix, word};
+    c->entries[tail & c->mask] = (struct sb_change_entry){slot, word};
     if (row)
         memcpy(sb_changes_removed(c, tail), row, c->row_size);
     sb_changes_until(c, tail + 1);

@@ -47,15 +47,6 @@ leave_gap(struct sb_published *table, struct sb_table *shard, uint64_t n)
     sb_store(&shard->shard->unpublished, shard->shard->unpublished + n);
 }
 
-/* The slot a change was made in. */
-static const struct sb_slot *
-changed_slot(const struct sb_table *shard, const struct sb_change_entry *entry)
-{
-    uint64_t i = (entry->prefix & SB_PREFIX_LOW) - (uint64_t)shard->index * shard->n_slots;
-
-    return sb_table_slot(shard, i);
-}
-
 /* What takes records out of a shard's change ring: each fills data with at most `most` of the next
  * `count` changes and returns how many records that gave; *taken: how many changes they are. */
 typedef uint32_t take_fn(const struct sb_published *table, const struct sb_table *shard,
@@ -63,34 +54,42 @@ typedef uint32_t take_fn(const struct sb_published *table, const struct sb_table
 
 #define FETCH_AHEAD 8 /* slots that are fetched before the one that is copied */
 
+/* The row that a change left in its slot, behind the prefix. False: it changed again. */
+static inline bool
+take_row(const struct sb_table *shard, const struct sb_change_entry *entry, uint8_t *data)
+{
+    const struct sb_slot *slot = sb_table_slot(shard, entry->slot);
+    struct sb_parts parts = shard->parts;
+
+    if (sb_load_acquire(&slot->word) != entry->word)
+        return false;
+    sb_copy_out(data, slot->data, parts.key);
+    sb_copy_out(data + 8 * parts.key, sb_values(slot, parts, entry->word), parts.values);
+    return sb_load(&slot->word) == entry->word;
+}
+
 static uint32_t
 take_changes(const struct sb_published *table, const struct sb_table *shard, uint32_t count,
              uint8_t *data, uint32_t most, uint32_t *taken)
 {
     const struct sb_changes *c = shard->changes;
-    uint32_t row_size = table->dir->row_size, got = 0, i;
+    uint32_t record_size = 8 + table->dir->row_size, got = 0, i;
 
     for (i = 0; i < count && got < most; i++) {
         const struct sb_change_entry *entry = &c->entries[(c->head + i) & c->mask];
-        const struct sb_change_entry *later = &c->entries[(c->head + i + FETCH_AHEAD) & c->mask];
+        uint64_t prefix;
 
-        if (i + FETCH_AHEAD < count && later->word)
-            sb_prefetch_slot(changed_slot(shard, later), shard->stride);
-        if (entry->word) {
-            const struct sb_slot *slot = changed_slot(shard, entry);
-
-            if (sb_load_acquire(&slot->word) != entry->word)
-                continue; /* changed again: told by that change */
-            sb_copy_out(data + 8, slot->data, shard->parts.key);
-            sb_copy_out(data + 8 + 8 * shard->parts.key,
-                        sb_values(slot, shard->parts, entry->word), shard->parts.values);
-            if (sb_load(&slot->word) != entry->word)
-                continue;
-        } else {
-            memcpy(data + 8, sb_changes_removed(c, c->head + i), row_size);
-        }
-        memcpy(data, &entry->prefix, 8);
-        data += 8 + row_size;
+        if (i + FETCH_AHEAD < count)
+            sb_prefetch_slot(
+                sb_table_slot(shard, c->entries[(c->head + i + FETCH_AHEAD) & c->mask].slot),
+                shard->stride);
+        if (entry->word == 0)
+            memcpy(data + 8, sb_changes_removed(c, c->head + i), record_size - 8);
+        else if (!take_row(shard, entry, data + 8))
+            continue; /* told by the later change */
+        prefix = sb_change_prefix(entry->word ? SB_PUT : SB_REMOVE, shard, entry->slot);
+        memcpy(data, &prefix, 8);
+        data += record_size;
         got++;
     }
     *taken = i;

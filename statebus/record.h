@@ -86,19 +86,38 @@ struct sb_ring_slot {
     uint64_t row[]; /* live */
 };
 
-/* n is the number of 8-byte words; the row in private memory needs no alignment */
+static inline void
+sb_word_in(uint64_t *shared, const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, 8);
+    sb_store_release(shared, word);
+}
+
+static inline void
+sb_word_out(uint8_t *p, const uint64_t *shared)
+{
+    uint64_t word = sb_load_acquire(shared);
+
+    memcpy(p, &word, 8);
+}
+
+/* n is the number of 8-byte words; the row in private memory needs no alignment. By fours, since
+ * the compiler may not merge atomic moves. */
 static inline void
 sb_copy_in(uint64_t *shared, const void *row, unsigned n)
 {
     const uint8_t *p = row;
 
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t word;
-
-        memcpy(&word, p + 8 * i, 8);
-        sb_store_release(&shared[i], word);
+    for (; n >= 4; n -= 4, shared += 4, p += 32) {
+        sb_word_in(shared, p);
+        sb_word_in(shared + 1, p + 8);
+        sb_word_in(shared + 2, p + 16);
+        sb_word_in(shared + 3, p + 24);
     }
+    for (; n > 0; n--, shared++, p += 8)
+        sb_word_in(shared, p);
 }
 
 static inline void
@@ -106,12 +125,14 @@ sb_copy_out(void *row, const uint64_t *shared, unsigned n)
 {
     uint8_t *p = row;
 
-#pragma GCC unroll 8
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t word = sb_load_acquire(&shared[i]);
-
-        memcpy(p + 8 * i, &word, 8);
+    for (; n >= 4; n -= 4, shared += 4, p += 32) {
+        sb_word_out(p, shared);
+        sb_word_out(p + 8, shared + 1);
+        sb_word_out(p + 16, shared + 2);
+        sb_word_out(p + 24, shared + 3);
     }
+    for (; n > 0; n--, shared++, p += 8)
+        sb_word_out(p, shared);
 }
 
 static inline const uint64_t *

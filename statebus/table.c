@@ -115,20 +115,14 @@ sb_prefetch_row(const struct sb_table *table, uint64_t hash)
     return slot;
 }
 
-/* Keys are short and of one size a table: a loop over words beats a call of memcmp. */
 static inline bool
 same_key(const struct sb_table *table, const struct sb_slot *slot, const void *key)
 {
-    const uint8_t *p = key;
-    uint64_t differ = 0, word;
+    const uint8_t *rest = (const uint8_t *)key + 8 * table->parts.key;
 
-    for (uint32_t i = 0; i < table->parts.key; i++) {
-        memcpy(&word, p + 8 * i, 8);
-        differ |= word ^ slot->data[i];
-    }
-    return differ == 0 &&
-           (table->key_size % 8 == 0 || memcmp(sb_values(slot, table->parts, slot->word),
-                                               p + 8 * table->parts.key, table->key_size % 8) == 0);
+    return memcmp(slot->data, key, 8 * table->parts.key) == 0 &&
+           (table->key_size % 8 == 0 || memcmp(sb_values(slot, table->parts, slot->word), rest,
+                                               table->key_size % 8) == 0);
 }
 
 static inline int64_t
@@ -224,16 +218,12 @@ sb_get(const struct sb_table *table, int64_t slot, void *ret_row)
     return SB_OK;
 }
 
-int
-sb_get_values(const struct sb_table *table, int64_t slot, void *ret_row)
+const void *
+sb_peek_values(const struct sb_table *table, int64_t slot)
 {
     const struct sb_slot *s = full_slot(table, slot);
 
-    if (!s)
-        return SB_ENONE;
-    sb_copy_out((uint64_t *)ret_row + table->parts.key, sb_values(s, table->parts, s->word),
-                table->parts.values);
-    return SB_OK;
+    return s ? sb_values(s, table->parts, s->word) - table->parts.key : NULL;
 }
 
 int64_t
@@ -277,7 +267,7 @@ publish(struct sb_table *table, uint64_t i, struct sb_slot *slot, uint64_t word,
                parts.values);
     sb_store_release(&slot->word, word);
     if (table->changes)
-        sb_changes_push(table->changes, sb_change_prefix(SB_PUT, table, i), word, NULL);
+        sb_changes_push(table->changes, i, word, NULL);
 }
 
 static void
@@ -296,7 +286,7 @@ empty(struct sb_table *table, uint32_t i)
     /* Told only when it is so: a subscriber that reads the table after it has the number of a
      * change must find the change made, or it keeps the row for good. */
     if (table->changes)
-        sb_changes_push(table->changes, sb_change_prefix(SB_REMOVE, table, i), 0, row);
+        sb_changes_push(table->changes, i, 0, row);
 }
 
 static int64_t

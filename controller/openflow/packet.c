@@ -11,6 +11,8 @@
 
 #define IN13_SIZE 24 /* before the match */
 #define IN10_SIZE 18
+/* ofp_match of type OXM and 12 bytes, then the header of the field in_port */
+#define IN_PORT_ALONE (UINT64_C(1) << 48 | UINT64_C(12) << 32 | OF_OXM_IN_PORT)
 #define OUT13_SIZE 24
 #define OUT10_SIZE 16
 
@@ -35,6 +37,18 @@ of_decode_packet_in(const uint8_t *m, struct of_packet_in *ret, struct of_where 
     }
     if (m[0] != OF13)
         return of_fail(where, m, m, "version", OF_EVERSION);
+    ret->buffer_id = of_get32(m + 8);
+    ret->total_len = of_get16(m + 12);
+    ret->reason = m[14];
+    ret->table_id = m[15];
+    ret->cookie = of_get64(m + 16);
+    /* a match of nothing but the port, as nearly every switch sends it */
+    if (length >= IN13_SIZE + 16 + 2 && of_get64(m + IN13_SIZE) == IN_PORT_ALONE) {
+        ret->in_port = of_get32(m + IN13_SIZE + 8);
+        ret->data = m + IN13_SIZE + 16 + 2;
+        ret->data_size = (uint16_t)(length - IN13_SIZE - 16 - 2);
+        return OF_OK;
+    }
     size = of_match_size(m + IN13_SIZE, length - IN13_SIZE);
     if (size < 0)
         return of_fail(where, m, m + IN13_SIZE, "match length", size);
@@ -44,11 +58,6 @@ of_decode_packet_in(const uint8_t *m, struct of_packet_in *ret, struct of_where 
     match = (uint32_t)size;
     if (length < IN13_SIZE + match + 2)
         return of_fail(where, m, m + length, "padding", OF_ESHORT);
-    ret->buffer_id = of_get32(m + 8);
-    ret->total_len = of_get16(m + 12);
-    ret->reason = m[14];
-    ret->table_id = m[15];
-    ret->cookie = of_get64(m + 16);
     ret->data = m + IN13_SIZE + match + 2;
     ret->data_size = (uint16_t)(length - IN13_SIZE - match - 2);
     return OF_OK;

@@ -213,9 +213,16 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
         by_discovery(worker, packet);
 }
 
+static void
+expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step)
+{
+    if (step == 0)
+        ctl_learn_expect(worker, packet);
+}
+
 const struct ctl_policy ctl_policy_round_robin = {
     .id = SB_policy_ROUND_ROBIN,
     .packet_in = packet_in,
-    .expect = ctl_learn_expect,
+    .expect = expect,
     .port_lost = ctl_learn_port_lost,
 };

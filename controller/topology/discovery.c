@@ -111,7 +111,7 @@ make_frame(const struct ctl_topology *topology, const struct ctl_port *port, uin
 
     memcpy(p, lldp_dst, 6);
     memcpy(p + 6, port->row.mac, 6);
-    if (!ctl_mac_learnable(p + 6))
+    if (!ctl_mac_learnable(ctl_mac_number(p + 6)))
         p[6] = 0x02; /* zeros are no source: make it a locally administered one */
     p[12] = CTL_ETH_LLDP >> 8;
     p[13] = CTL_ETH_LLDP & 0xff;

@@ -259,12 +259,12 @@ int64_t sb_find_hashed(const struct sb_table *table, const void *key, uint64_t h
 int64_t sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot);
 /* Copy of the row in a slot. SB_ENONE if the slot is empty or out of range. */
 int sb_get(const struct sb_table *table, int64_t slot, void *ret_row);
-/* The same, but only the columns behind the key are sure to be filled: those of the key must be the
- * row's already (sb_find() found it by them), or are not looked at. */
-int sb_get_values(const struct sb_table *table, int64_t slot, void *ret_row);
 /* The key of a row, where it lies: its whole 8-byte words only. Valid until the row is removed. NULL
  * if the slot is empty or out of range. */
 const void *sb_key(const struct sb_table *table, int64_t slot);
+/* The columns behind the key, where they lie: those of the key must not be looked at in it. For the
+ * writing thread only, until it writes this slot again. NULL as above. */
+const void *sb_peek_values(const struct sb_table *table, int64_t slot);
 /* A copy in the table's handle, to look at: valid until the next peek into this table. NULL if the
  * slot is empty or out of range. */
 const void *sb_peek(struct sb_table *table, int64_t slot);

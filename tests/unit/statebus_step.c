@@ -510,14 +510,12 @@ check_told(pid_t pid, const struct sb_table *table, uint64_t seen, struct sb_rea
         }
         assert_true(ring.row_size <= sizeof row);
         peek(pid, &entry, &ring.entries[seen & ring.mask], sizeof entry);
-        if (entry.prefix >> 48 == SB_REMOVE) {
-            assert_int_equal(entry.word, 0);
+        if (entry.word == 0) { /* removed */
             peek(pid, row, sb_changes_removed(&ring, seen), ring.row_size);
             assert_int_equal(sb_lookup(reader, table->id, row, told), 0);
         } else {
-            const struct sb_slot *slot = sb_table_slot(table, entry.prefix & ((1ull << 48) - 1));
+            const struct sb_slot *slot = sb_table_slot(table, entry.slot);
 
-            assert_int_equal(entry.prefix >> 48, SB_PUT);
             assert_int_equal(slot->word, entry.word);
             sb_table_copy(table, slot, row);
             assert_int_equal(sb_lookup(reader, table->id, row, told), 1);

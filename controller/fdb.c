@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fdb.c - the forwarding database of a switch: which port an address was learned at. Worker thread
+ * only.
+ *
+ * The truth is the table `mac`. Beside it each switch has an index of its own rows in private
+ * memory, address and VLAN to port and slot, four to a cache line: the decision path looks at two
+ * lines, and at no row. A row is written when its address is learned or moves; that it was heard
+ * again is only marked in the index, and a sweep, which comes by about once a second, writes the
+ * rows of those that are marked. How many it writes is bounded, so that in a large network rows are
+ * refreshed less often, and packets are decided as fast.
+ *
+ * Every row of a connected switch has its entry and the other way round: all that puts or removes
+ * rows of `mac` is here. Addresses are chosen by hosts; where they go in an index is not, as the
+ * hash has a secret.
+ */
+#include "controller.h"
+
+#include <stdlib.h>
+
+#include "policy/policy.h"
+
+#define SIZE_MIN 64u           /* entries of the first allocation; a power of two */
+#define SWEEPS_A_SECOND 10     /* timers of a connection run about that often */
+#define SWEEP_MAX 16384u       /* entries a sweep looks at */
+#define REFRESHES_SWITCH 16u   /* rows a sweep of one switch may write in any case */
+#define REFRESHES_WORKER 2048u /* and those that all of a worker's share */
+
+struct ctl_fdb_entry {
+    uint64_t key;       /* address << 16 | VLAN; 0: free (no source is all zero) */
+    uint32_t port;
+    uint32_t slot : 31; /* of the row */
+    uint32_t heard : 1; /* since the last sweep */
+};
+
+/* ---- index: open addressing, grows at half load -------------------------------------------- */
+
+static inline uint32_t
+home(const struct ctl_worker *worker, const struct ctl_fdb *fdb, uint64_t key)
+{
+    __uint128_t product = (__uint128_t)(key ^ worker->secret[0]) * worker->secret[1];
+
+    return (uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64)) & fdb->mask;
+}
+
+static inline struct ctl_fdb_entry *
+find(const struct ctl_worker *worker, const struct ctl_fdb *fdb, uint64_t key)
+{
+    if (fdb->entries == NULL)
+        return NULL;
+    for (uint32_t i = home(worker, fdb, key); fdb->entries[i].key != 0; i = (i + 1) & fdb->mask)
+        if (fdb->entries[i].key == key)
+            return &fdb->entries[i];
+    return NULL;
+}
+
+static void
+place(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry entry)
+{
+    uint32_t i = home(worker, fdb, entry.key);
+
+    while (fdb->entries[i].key != 0)
+        i = (i + 1) & fdb->mask;
+    fdb->entries[i] = entry;
+}
+
+static bool
+grow(const struct ctl_worker *worker, struct ctl_fdb *fdb)
+{
+    struct ctl_fdb old = *fdb;
+    uint32_t size = old.entries == NULL ? SIZE_MIN : (old.mask + 1) * 2;
+    struct ctl_fdb_entry *bigger = aligned_alloc(64, size * sizeof(*bigger));
+
+    if (bigger == NULL)
+        return false;
+    memset(bigger, 0, size * sizeof(*bigger));
+    fdb->entries = bigger;
+    fdb->mask = size - 1;
+    for (uint32_t i = 0; old.entries != NULL && i <= old.mask; i++)
+        if (old.entries[i].key != 0)
+            place(worker, fdb, old.entries[i]);
+    free(old.entries);
+    return true;
+}
+
+/* Without memory the row stands without an entry, and is found in the table at the next packet. */
+static void
+add(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry entry)
+{
+    if ((fdb->entries == NULL || fdb->n * 2 > fdb->mask) && !grow(worker, fdb))
+        return;
+    place(worker, fdb, entry);
+    fdb->n++;
+}
+
+static void
+take_out(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry *entry)
+{
+    uint32_t i = (uint32_t)(entry - fdb->entries);
+
+    entry->key = 0;
+    fdb->n--;
+    /* Close the gap: entries behind it may have been pushed past it. */
+    for (i = (i + 1) & fdb->mask; fdb->entries[i].key != 0; i = (i + 1) & fdb->mask) {
+        struct ctl_fdb_entry moved = fdb->entries[i];
+
+        fdb->entries[i].key = 0;
+        place(worker, fdb, moved);
+    }
+}
+
+/* ---- rows and entries -------------------------------------------------------------------- */
+
+static inline uint64_t
+key_of(uint64_t mac, uint16_t vlan)
+{
+    return mac << 16 | vlan;
+}
+
+static uint64_t
+key_of_row(const struct sb_mac *row)
+{
+    return key_of(ctl_mac_number(row->mac), row->vlan);
+}
+
+static struct ctl_fdb_entry *
+entry_of_row(const struct ctl_worker *worker, const struct sb_mac *row, struct ctl_conn **ret_conn)
+{
+    *ret_conn = ctl_worker_conn(worker, row->dpid);
+    return *ret_conn == NULL ? NULL : find(worker, &(*ret_conn)->fdb, key_of_row(row));
+}
+
+static void
+forget(struct ctl_worker *worker, int64_t slot)
+{
+    struct ctl_fdb_entry *entry;
+    struct ctl_conn *conn;
+    struct sb_mac row;
+
+    if (sb_get(worker->mac, slot, &row) != SB_OK)
+        return;
+    entry = entry_of_row(worker, &row, &conn);
+    if (entry != NULL)
+        take_out(worker, &conn->fdb, entry);
+    sb_remove(worker->mac, slot);
+}
+
+void
+ctl_fdb_load(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+
+    for (int64_t slot = -1; (slot = ctl_rows_next(worker->mac_rows, worker->mac,
+                                                  conn->features.dpid, slot)) >= 0;) {
+        const struct sb_mac *row = sb_peek(worker->mac, slot);
+
+        add(worker, &conn->fdb,
+            (struct ctl_fdb_entry){
+                .key = key_of_row(row), .port = row->port, .slot = (uint32_t)slot & 0x7fffffff});
+    }
+}
+
+void
+ctl_fdb_free(struct ctl_fdb *fdb)
+{
+    free(fdb->entries);
+    *fdb = (struct ctl_fdb){.entries = NULL};
+}
+
+void
+ctl_fdb_forget_switch(struct ctl_worker *worker, uint64_t dpid)
+{
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->mac_rows, worker->mac, dpid, slot)) >= 0;)
+        forget(worker, slot);
+}
+
+void
+ctl_fdb_forget_port(struct ctl_conn *conn, uint32_t port)
+{
+    struct ctl_worker *worker = conn->worker;
+
+    for (int64_t slot = -1; (slot = ctl_rows_next(worker->mac_rows, worker->mac,
+                                                  conn->features.dpid, slot)) >= 0;)
+        if (((const struct sb_mac *)sb_peek_values(worker->mac, slot))->port == port)
+            forget(worker, slot);
+}
+
+uint64_t
+ctl_fdb_drop_restored(struct ctl_worker *worker)
+{
+    uint64_t dropped = 0;
+
+    for (int64_t slot = -1; (slot = sb_next(worker->mac, slot)) >= 0;) {
+        const struct ctl_fdb_entry *entry;
+        struct ctl_conn *conn;
+        struct sb_mac row;
+
+        if (!sb_restored(worker->mac, slot))
+            continue;
+        sb_get(worker->mac, slot, &row);
+        entry = entry_of_row(worker, &row, &conn);
+        if (entry != NULL && entry->heard) {
+            sb_write_values(worker->mac, slot, &row); /* the sweep has not come by yet */
+        } else {
+            forget(worker, slot);
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
+/* ---- the decision path --------------------------------------------------------------------- */
+
+void
+ctl_learn_expect(const struct ctl_worker *worker, const struct ctl_packet *packet)
+{
+    const struct ctl_fdb *fdb = &packet->conn->fdb;
+    const struct ctl_frame *frame = &packet->frame;
+
+    if (fdb->entries == NULL)
+        return;
+    __builtin_prefetch(&fdb->entries[home(worker, fdb, key_of(frame->src_mac, frame->vlan))]);
+    __builtin_prefetch(&fdb->entries[home(worker, fdb, key_of(frame->dst_mac, frame->vlan))]);
+}
+
+/* A new address. If its row costs another one its place, that one's entry goes first. */
+static void
+learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet *packet)
+{
+    struct sb_mac row = {.dpid = conn->features.dpid,
+                         .vlan = packet->frame.vlan,
+                         .first_ns = worker->now_ns};
+    int64_t slot, victim;
+    uint64_t hash;
+
+    memcpy(row.mac, packet->frame.src, 6);
+    hash = sb_hash(worker->mac, &row);
+    slot = sb_find_hashed(worker->mac, &row, hash);
+    if (slot >= 0) {
+        sb_get(worker->mac, slot, &row);
+        row.moves += row.port != packet->in_port;
+    } else if (sb_slot_for(worker->mac, hash, &victim) >= 0 && victim >= 0) {
+        forget(worker, victim);
+    }
+    row.last_ns = worker->now_ns;
+    row.port = packet->in_port;
+    slot = sb_put_hashed(worker->mac, &row, hash);
+    if (slot < 0)
+        return; /* cannot be: the table evicts */
+    ctl_rows_add(worker->mac_rows, row.dpid, slot);
+    add(worker, &conn->fdb,
+        (struct ctl_fdb_entry){.key = key_of_row(&row),
+                               .port = row.port,
+                               .slot = (uint32_t)slot & 0x7fffffff,
+                               .heard = 1});
+}
+
+static void
+move(struct ctl_worker *worker, struct ctl_fdb_entry *entry, uint32_t port)
+{
+    struct sb_mac row;
+
+    if (sb_get(worker->mac, entry->slot, &row) != SB_OK)
+        return; /* cannot be: its entry would be gone */
+    row.last_ns = worker->now_ns;
+    row.port = entry->port = port;
+    row.moves++;
+    sb_write_values(worker->mac, entry->slot, &row);
+}
+
+uint32_t
+ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
+{
+    const struct ctl_frame *frame = &packet->frame;
+    struct ctl_conn *conn = packet->conn;
+    uint64_t key = key_of(frame->src_mac, frame->vlan);
+    struct ctl_fdb_entry *entry = find(worker, &conn->fdb, key);
+    bool news = true;
+
+    if (entry == NULL) {
+        learn(worker, conn, packet);
+    } else {
+        news = !entry->heard;
+        entry->heard = 1;
+        if (entry->port != packet->in_port) {
+            move(worker, entry, packet->in_port);
+            news = true;
+        }
+    }
+    if (news && ctl_is_edge(packet->port->type))
+        ctl_host_seen(worker, conn, packet->in_port, frame);
+    if (frame->group)
+        return 0;
+    entry = find(worker, &conn->fdb, key_of(frame->dst_mac, frame->vlan));
+    return entry == NULL ? 0 : entry->port;
+}
+
+/* ---- timers ------------------------------------------------------------------------------- */
+
+void
+ctl_fdb_timers(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+    struct ctl_fdb *fdb = &conn->fdb;
+    uint32_t refreshes = REFRESHES_SWITCH + REFRESHES_WORKER / (worker->n_switches + 1);
+    uint32_t n = fdb->entries == NULL ? 0 : fdb->mask / SWEEPS_A_SECOND + 1;
+
+    if (n > SWEEP_MAX)
+        n = SWEEP_MAX;
+    for (; n > 0; n--, fdb->swept++) {
+        struct ctl_fdb_entry *entry = &fdb->entries[fdb->swept & fdb->mask];
+        struct sb_mac row;
+
+        if (entry->key == 0 || !entry->heard)
+            continue;
+        if (refreshes-- == 0)
+            return;
+        entry->heard = 0;
+        if (sb_get(worker->mac, entry->slot, &row) != SB_OK)
+            continue;
+        row.last_ns = worker->now_ns;
+        sb_write_values(worker->mac, entry->slot, &row);
+    }
+}
