@@ -75,15 +75,24 @@ bool ctl_conn_room_to(struct ctl_conn *conn, size_t need, size_t limit, struct o
 bool ctl_conn_room_or_drop(struct ctl_conn *conn, size_t need, size_t limit,
                            struct of_buffer *ret);
 
+/* The same if it is there without more ado, for packet-outs too. False says nothing. */
 static inline bool
-ctl_conn_room_below(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret)
+ctl_conn_room_fast(struct ctl_conn *conn, size_t need, struct of_buffer *ret)
 {
     size_t end = conn->out_end + need;
 
-    if (__builtin_expect(end > conn->out_size || end > limit || conn->state == CTL_CLOSED, 0))
-        return ctl_conn_room_or_drop(conn, need, limit, ret);
+    if (__builtin_expect(end > conn->out_size || end > CTL_OUT_PACKETS ||
+                             conn->state == CTL_CLOSED,
+                         0))
+        return false;
     ctl_conn_room_is(conn, ret);
     return true;
+}
+
+static inline bool
+ctl_conn_room_below(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret)
+{
+    return ctl_conn_room_fast(conn, need, ret) || ctl_conn_room_or_drop(conn, need, limit, ret);
 }
 
 /* Room for a message of ours. The caller puts messages into it at once and calls ctl_conn_wrote().

@@ -532,8 +532,8 @@ void ctl_conn_late(struct ctl_conn *conn, const char *what, uint32_t xid, uint64
 /* An error came that is not about the handshake. */
 void ctl_conn_refused(struct ctl_conn *conn, const struct of_error_msg *error);
 /* A rule that is not sent, because the switch refuses all at the moment: its row becomes what a
- * refused one is, a buffered packet is sent on its way. True, as ctl_flow_install() says. */
-bool ctl_flow_hold(struct ctl_conn *conn, struct sb_flow *row, uint32_t buffer_id);
+ * refused one is, the packet is sent on its way. True, as ctl_flow_install() says. */
+bool ctl_flow_hold(struct ctl_conn *conn, struct sb_flow *row, const struct ctl_packet *packet);
 
 /* handshake.c: from HELLO to READY */
 void ctl_handshake_start(struct ctl_conn *conn);
@@ -585,9 +585,10 @@ uint64_t ctl_fdb_drop_restored(struct ctl_worker *worker);
 /* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod
  * and remembers it for the next barrier. False: not sent, because the switch is not connected (conn
  * NULL) or does not read. hash: sb_hash(worker->flow, row); slot: where its row may be, or -1;
- * buffer_id: the buffered packet the flow-mod releases, or OF_NO_BUFFER. */
+ * packet: what it was decided for, if that shall go the rule's way at once: the flow-mod releases its
+ * buffer, or a packet-out follows. */
 bool ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
-                      uint64_t hash, int64_t slot, uint32_t buffer_id);
+                      uint64_t hash, int64_t slot, const struct ctl_packet *packet);
 /* Barriers that were never answered are given up. */
 void ctl_flow_timers(struct ctl_conn *conn);
 /* At the end of a turn: one barrier for all flow-mods since the last. */

@@ -212,36 +212,61 @@ send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint
     return true;
 }
 
-/* The ADD of a decision. */
-static bool
-send_add(struct ctl_conn *conn, const struct sb_flow *row, uint32_t buffer_id)
+/* The template for a rule like this, or NULL. */
+static const struct of_template *
+template_of(struct ctl_conn *conn, const struct sb_flow *row)
 {
     struct ctl_worker *worker = conn->worker;
     struct of_template *template = &worker->templates[conn->version == OF13];
     struct sb_flow *made_of = &worker->templates_of[conn->version == OF13];
+    struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
+    struct of_flow_mod mod;
+
+    if (__builtin_expect(template->size != 0 && same_shape(made_of, row), 1))
+        return template;
+    mod = mod_of_row(row, OFPFC_ADD, OF_NO_BUFFER, &output);
+    if (row->group != 0 || !of_template_make(template, conn->version, &mod))
+        return NULL;
+    *made_of = *row;
+    return template;
+}
+
+/* The ADD of a decision, and the packet it was made for, if it is to follow its rule. */
+static bool
+send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_packet *packet)
+{
+    const struct of_template *template = template_of(conn, row);
+    uint32_t buffer_id = packet != NULL ? packet->buffer_id : OF_NO_BUFFER;
+    bool follows = packet != NULL && buffer_id == OF_NO_BUFFER;
+    struct of_patch patch = {.cookie = row->cookie,
+                             .buffer_id = buffer_id,
+                             .in_port = row->in_port,
+                             .output = row->output,
+                             .eth_src = row->eth_src,
+                             .eth_dst = row->eth_dst};
     struct of_buffer b;
-    uint32_t slot;
 
-    if (template->size == 0 || !same_shape(made_of, row)) {
-        struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
-        struct of_flow_mod mod = mod_of_row(row, OFPFC_ADD, buffer_id, &output);
-
-        if (row->group != 0 || !of_template_make(template, conn->version, &mod))
-            return send_row(conn, row, OFPFC_ADD, buffer_id);
-        *made_of = *row;
-    }
-    if (!ctl_conn_room(conn, FLOW_MOD_MAX, &b))
+    if (template == NULL) {
+        if (!send_row(conn, row, OFPFC_ADD, buffer_id))
+            return false;
+    } else if (follows && row->in_port == packet->in_port &&
+               ctl_conn_room_fast(conn, OF_ANSWER_MAX + packet->frame.size, &b)) {
+        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, (uint32_t)slot_of(row->cookie));
+        ctl_conn_xid(conn);
+        of_put_answer(&b, template, &patch, packet->frame.data, packet->frame.size);
+        ctl_conn_wrote(conn, &b);
+        conn->worker->counters.packet_outs++;
+        return true;
+    } else if (ctl_conn_room(conn, FLOW_MOD_MAX, &b)) {
+        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, (uint32_t)slot_of(row->cookie));
+        of_put_template(&b, template, &patch);
+        ctl_conn_wrote(conn, &b);
+    } else {
         return false;
-    slot = (uint32_t)(row->cookie & 0xffffff);
-    of_put_template(&b, template,
-                    &(struct of_patch){.cookie = row->cookie,
-                                       .xid = ctl_conn_request(conn, CTL_R_FLOW, slot),
-                                       .buffer_id = buffer_id,
-                                       .in_port = row->in_port,
-                                       .output = row->output,
-                                       .eth_src = row->eth_src,
-                                       .eth_dst = row->eth_dst});
-    ctl_conn_wrote(conn, &b);
+    }
+    if (follows)
+        ctl_conn_packet_out_to(conn, buffer_id, packet->in_port, row->output, packet->frame.data,
+                               packet->frame.size);
     return true;
 }
 
@@ -286,14 +311,14 @@ stands(const struct sb_flow *standing, struct sb_flow *row)
 
 bool
 ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
-                 uint64_t hash, int64_t slot, uint32_t buffer_id)
+                 uint64_t hash, int64_t slot, const struct ctl_packet *packet)
 {
     bool known, same = false;
 
     if (conn == NULL || conn->state != CTL_READY)
         return false;
     if (conn->held_until_ns > worker->mono_ns)
-        return ctl_flow_hold(conn, row, buffer_id);
+        return ctl_flow_hold(conn, row, packet);
     slot = sb_find_at(worker->flow, row, hash, slot);
     known = slot >= 0;
     if (known) {
@@ -306,7 +331,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
             return false; /* cannot be: the table evicts */
         row->cookie = make_cookie(worker, slot, (uint16_t)(sb_generation(worker->flow, slot) + 1));
     }
-    if (!send_add(conn, row, buffer_id))
+    if (!send_add(conn, row, packet))
         return false;
     if (!same) {
         row->state = SB_flow_state_SENT;

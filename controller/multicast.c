@@ -592,7 +592,7 @@ ctl_multicast_install(struct ctl_worker *worker, const struct ctl_packet *packet
         return;
     memcpy(row.eth_src, packet->frame.src, 6);
     memcpy(row.eth_dst, packet->frame.dst, 6);
-    ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, OF_NO_BUFFER);
+    ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL);
 }
 
 void

@@ -190,13 +190,14 @@ hold_rules(struct ctl_conn *conn, const char *why)
 }
 
 bool
-ctl_flow_hold(struct ctl_conn *conn, struct sb_flow *row, uint32_t buffer_id)
+ctl_flow_hold(struct ctl_conn *conn, struct sb_flow *row, const struct ctl_packet *packet)
 {
     conn->worker->counters.flows_held++;
     row->cookie = 0;
     row->state = SB_flow_state_REFUSED;
-    if (buffer_id != OF_NO_BUFFER && row->group == 0) /* the rule would have sent it on its way */
-        ctl_conn_packet_out(conn, buffer_id, row->in_port, &row->output, 1, NULL, 0);
+    if (packet != NULL && row->group == 0) /* the rule would have sent it on its way */
+        ctl_conn_packet_out_to(conn, packet->buffer_id, packet->in_port, row->output,
+                               packet->frame.data, packet->frame.size);
     return true;
 }
 

@@ -314,7 +314,7 @@ take_mail(struct ctl_worker *worker, struct ctl_mail *mail)
         struct sb_flow *row = (void *)mail->data;
 
         ctl_flow_install(worker, ctl_worker_conn(worker, mail->dpid), row,
-                         sb_hash(worker->flow, row), -1, OF_NO_BUFFER);
+                         sb_hash(worker->flow, row), -1, NULL);
         break;
     }
     case CTL_W_MULTICAST: {

@@ -15,6 +15,7 @@
 static const struct layout {
     uint8_t cookie, buffer_id, output, port_size;
     uint8_t in_port, eth_src, eth_dst; /* 1.0 */
+    uint8_t out_in_port, out_output;   /* of a packet-out with one output */
 } layouts[] = {
     [OF10] = {.cookie = 48,
               .buffer_id = 64,
@@ -22,8 +23,15 @@ static const struct layout {
               .port_size = 2,
               .in_port = 12,
               .eth_src = 14,
-              .eth_dst = 20},
-    [OF13] = {.cookie = 8, .buffer_id = 32, .output = 12, .port_size = 4},
+              .eth_dst = 20,
+              .out_in_port = 12,
+              .out_output = 20},
+    [OF13] = {.cookie = 8,
+              .buffer_id = 32,
+              .output = 12,
+              .port_size = 4,
+              .out_in_port = 12,
+              .out_output = 28},
 };
 
 #define MATCH_AT 48 /* of a 1.3 flow-mod */
@@ -79,8 +87,14 @@ of_template_make(struct of_template *ret, uint8_t version, const struct of_flow_
         ret->eth_src = mod->match.fields & OF_M_ETH_SRC ? layout->eth_src : 0;
         ret->eth_dst = mod->match.fields & OF_M_ETH_DST ? layout->eth_dst : 0;
     }
-    ret->version = version;
     ret->size = (uint16_t)b.len;
+    of_put_packet_out(&b, version, 0, OF_NO_BUFFER, 1, mod->actions, 1, NULL, 0);
+    if (b.full) { /* no room: longer than any we send */
+        ret->size = 0;
+        return false;
+    }
+    ret->version = version;
+    ret->both = (uint16_t)b.len;
     return true;
 }
 
@@ -94,17 +108,10 @@ store_port(uint8_t *p, uint32_t port, uint8_t size)
         of_store16(p, (uint16_t)port);
 }
 
-void
-of_put_template(struct of_buffer *b, const struct of_template *t, const struct of_patch *patch)
+static inline void
+patch_flow_mod(uint8_t *p, const struct of_template *t, const struct layout *layout,
+               const struct of_patch *patch)
 {
-    const struct layout *layout = &layouts[t->version];
-    uint8_t *p = b->data + b->len;
-
-    if (t->size > b->size - b->len) {
-        b->full = true;
-        return;
-    }
-    memcpy(p, t->bytes, t->size);
     of_store32(p + 4, patch->xid);
     of_store64(p + layout->cookie, patch->cookie);
     of_store32(p + layout->buffer_id, patch->buffer_id);
@@ -115,7 +122,40 @@ of_put_template(struct of_buffer *b, const struct of_template *t, const struct o
     if (t->eth_dst != 0)
         memcpy(p + t->eth_dst, patch->eth_dst, 6);
     store_port(p + t->size - layout->output, patch->output, layout->port_size);
+}
+
+void
+of_put_template(struct of_buffer *b, const struct of_template *t, const struct of_patch *patch)
+{
+    if (t->size > b->size - b->len) {
+        b->full = true;
+        return;
+    }
+    memcpy(b->data + b->len, t->bytes, t->size);
+    patch_flow_mod(b->data + b->len, t, &layouts[t->version], patch);
     b->len += t->size;
+}
+
+void
+of_put_answer(struct of_buffer *b, const struct of_template *t, const struct of_patch *patch,
+              const void *data, size_t size)
+{
+    const struct layout *layout = &layouts[t->version];
+    uint8_t *p = b->data + b->len, *out = p + t->size;
+    size_t head = (size_t)(t->both - t->size);
+
+    if (size > OF_MESSAGE_MAX - head || OF_ANSWER_MAX + size > b->size - b->len) {
+        b->full = true;
+        return;
+    }
+    memcpy(p, t->bytes, OF_TEMPLATE_MAX); /* of a fixed size: no call */
+    patch_flow_mod(p, t, layout, patch);
+    of_store16(out + 2, (uint16_t)(head + size));
+    of_store32(out + 4, patch->xid + 1);
+    store_port(out + layout->out_in_port, patch->in_port, layout->port_size);
+    store_port(out + layout->out_output, patch->output, layout->port_size);
+    memcpy(out + head, data, size);
+    b->len += t->both + size;
 }
 
 void

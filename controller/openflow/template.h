@@ -11,15 +11,17 @@
 
 #include <trivet/openflow.h>
 
-#define OF_TEMPLATE_MAX 160 /* bytes of the longest message that becomes one */
+#define OF_TEMPLATE_MAX 192 /* bytes of the longest flow-mod and packet-out that become one */
 
 struct of_template {
-    uint16_t size; /* of the message; 0: none was made */
+    uint16_t size; /* of the flow-mod; 0: none was made */
+    uint16_t both; /* and of the packet-out behind it, without its packet */
     uint8_t version;
     /* where these fields lie, in bytes; 0: the match does not have it */
     uint8_t in_port, eth_src, eth_dst;
     uint8_t bytes[OF_TEMPLATE_MAX];
 };
+#define OF_ANSWER_MAX (OF_TEMPLATE_MAX) /* bytes of an answer, less those of its packet */
 
 /* What differs from rule to rule. Fields that the template's match lacks are not looked at. */
 struct of_patch {
@@ -35,6 +37,10 @@ bool of_template_make(struct of_template *ret, uint8_t version, const struct of_
 /* Appends the flow-mod, or sets b->full. */
 void of_put_template(struct of_buffer *b, const struct of_template *t,
                      const struct of_patch *patch);
+/* The same, and behind it a packet-out (patch->xid + 1) of a packet from the rule's port to its
+ * output. OF_ANSWER_MAX + size bytes must be free. */
+void of_put_answer(struct of_buffer *b, const struct of_template *t, const struct of_patch *patch,
+                   const void *data, size_t size);
 /* As of_put_packet_out() with one output (no limit on bytes to the controller). */
 void of_put_packet_out_to(struct of_buffer *b, uint8_t version, uint32_t xid, uint32_t buffer_id,
                           uint32_t in_port, uint32_t output, const void *data, size_t size);

@@ -80,12 +80,10 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
     }
     row->output = output;
     if (!ctl_flow_install(worker, packet->conn, row, packet->hash, packet->slot,
-                          packet->buffer_id))
+                          packet))
         return;
     ctl_decision(worker, row->dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
                  output, row->cookie, frame);
-    if (packet->buffer_id == OF_NO_BUFFER)
-        ctl_forward(packet, output);
 }
 
 const struct ctl_policy ctl_policy_learning = {

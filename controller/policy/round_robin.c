@@ -58,12 +58,10 @@ send_known(struct ctl_worker *worker, const struct ctl_packet *packet, uint32_t 
     pair_row(packet, &row);
     row.output = output;
     if (!ctl_flow_install(worker, packet->conn, &row, sb_hash(worker->flow, &row), -1,
-                          packet->buffer_id))
+                          packet))
         return;
     ctl_decision(worker, dpid, SB_decision_kind_FLOW, SB_policy_ROUND_ROBIN, packet->in_port,
                  output, row.cookie, frame);
-    if (packet->buffer_id == OF_NO_BUFFER)
-        ctl_forward(packet, output);
 }
 
 static void

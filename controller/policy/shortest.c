@@ -73,7 +73,7 @@ install(struct ctl_worker *worker, uint64_t dpid, struct sb_flow *row)
 
     if (home == worker) {
         ctl_flow_install(worker, ctl_worker_conn(worker, dpid), row, sb_hash(worker->flow, row), -1,
-                         OF_NO_BUFFER);
+                         NULL);
     } else {
         struct ctl_mail *mail = ctl_mail_new(CTL_W_INSTALL, dpid, sizeof(*row));
 

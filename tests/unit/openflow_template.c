@@ -68,11 +68,13 @@ flow_mods(void **state)
 
             assert_true(of_template_make(&template, versions[v], &mod));
             for (unsigned i = 0; i < 1000; i++) {
-                uint8_t ours[256], theirs[256];
+                uint8_t ours[512], theirs[512], frame[97];
                 struct of_buffer a = {.data = ours, .size = sizeof(ours)},
                                  b = {.data = theirs, .size = sizeof(theirs)};
                 uint32_t xid = (uint32_t)random();
 
+                for (unsigned j = 0; j < sizeof(frame); j++)
+                    frame[j] = (uint8_t)random();
                 action = any_output();
                 mod = any_mod(fields[f], &action);
                 of_put_template(&a, &template,
@@ -87,6 +89,27 @@ flow_mods(void **state)
                 assert_false(a.full || b.full);
                 assert_int_equal(a.len, b.len);
                 assert_memory_equal(ours, theirs, a.len);
+                /* and the packet behind it */
+                a = (struct of_buffer){.data = ours, .size = sizeof(ours)};
+                of_put_answer(&a, &template,
+                              &(struct of_patch){.cookie = mod.cookie,
+                                                 .xid = xid,
+                                                 .buffer_id = mod.buffer_id,
+                                                 .in_port = mod.match.in_port,
+                                                 .output = action.port,
+                                                 .eth_src = mod.match.eth_src,
+                                                 .eth_dst = mod.match.eth_dst},
+                              frame, i % sizeof(frame));
+                of_put_packet_out(&b, versions[v], xid + 1, OF_NO_BUFFER, mod.match.in_port, &action,
+                                  1, frame, i % sizeof(frame));
+                assert_false(a.full || b.full);
+                assert_int_equal(a.len, b.len);
+                assert_memory_equal(ours, theirs, a.len);
+                a = (struct of_buffer){.data = ours, .size = OF_ANSWER_MAX + 59};
+                of_put_answer(&a, &template,
+                              &(struct of_patch){.eth_src = ours, .eth_dst = ours}, frame, 60);
+                assert_true(a.full && a.len == 0);
+                b.len = (size_t)theirs[2] << 8 | theirs[3];
                 a = (struct of_buffer){.data = ours, .size = b.len - 1};
                 of_put_template(&a, &template,
                                 &(struct of_patch){.eth_src = ours, .eth_dst = ours});
