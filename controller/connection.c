@@ -176,6 +176,8 @@ ctl_conn_hand_over(struct ctl_conn *conn, struct ctl_worker *to)
     for (struct ctl_conn **p = &from->dirty; *p != NULL; p = &(*p)->next_dirty)
         if (*p == conn) {
             *p = conn->next_dirty;
+            if (*p == NULL)
+                from->dirty_end = p;
             break;
         }
     conn->is_dirty = false;
@@ -208,6 +210,32 @@ ctl_conn_xid(struct ctl_conn *conn)
     return conn->next_xid++;
 }
 
+/* Output buffers belong to those who have something to say: the worker's last one, which is still
+ * in the cache, serves one switch after the other. */
+static void
+take_spare(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+
+    if (worker->n_spares == 0)
+        return;
+    conn->out = worker->spares[--worker->n_spares].data;
+    conn->out_size = worker->spares[worker->n_spares].size;
+}
+
+static void
+give_spare(struct ctl_conn *conn)
+{
+    struct ctl_worker *worker = conn->worker;
+
+    if (conn->out_size <= CTL_OUT_KEEP && worker->n_spares < CTL_SPARES)
+        worker->spares[worker->n_spares++] = (struct ctl_spare){conn->out, conn->out_size};
+    else
+        free(conn->out);
+    conn->out = NULL;
+    conn->out_size = 0;
+}
+
 bool
 ctl_conn_room_to(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret)
 {
@@ -215,6 +243,8 @@ ctl_conn_room_to(struct ctl_conn *conn, size_t need, size_t limit, struct of_buf
 
     if (conn->state == CTL_CLOSED || used + need > limit)
         return false;
+    if (conn->out == NULL)
+        take_spare(conn);
     if (conn->out_end + need > conn->out_size) {
         size_t size = conn->out_size == 0 ? CTL_OUT_MIN : conn->out_size;
         uint8_t *bigger;
@@ -306,11 +336,8 @@ ctl_conn_flush(struct ctl_conn *conn)
     if (conn->out_first == conn->out_end) {
         conn->out_first = conn->out_end = 0;
         conn->blocked_since_ns = 0;
-        if (conn->out_size > CTL_OUT_KEEP) {
-            free(conn->out);
-            conn->out = NULL;
-            conn->out_size = 0;
-        }
+        if (conn->out != NULL)
+            give_spare(conn);
     }
     wait_out(conn);
 }

@@ -58,8 +58,9 @@ ctl_conn_dirty(struct ctl_conn *conn)
     if (conn->is_dirty)
         return;
     conn->is_dirty = true;
-    conn->next_dirty = conn->worker->dirty;
-    conn->worker->dirty = conn;
+    conn->next_dirty = NULL;
+    *conn->worker->dirty_end = conn;
+    conn->worker->dirty_end = &conn->next_dirty;
 }
 
 static inline void

@@ -169,6 +169,7 @@ struct ctl_packet {
     int64_t slot; /* where its row is likely to be */
 };
 
+#define CTL_SPARES 16
 /* Packets decided together: their rows are fetched while others are looked at. */
 #define CTL_BATCH 32
 
@@ -269,7 +270,12 @@ struct ctl_worker {
     struct ctl_conn *conns;    /* list of all connections */
     struct ctl_conn **by_dpid; /* owned: open-addressed, power of two */
     uint32_t by_dpid_size, n_switches;
-    struct ctl_conn *dirty; /* those with output to write at the end of the turn */
+    struct ctl_conn *dirty, **dirty_end; /* those with output to write in this turn, in order */
+    struct ctl_spare {
+        uint8_t *data; /* owned */
+        size_t size;
+    } spares[CTL_SPARES]; /* buffers for output, the one used last at the end */
+    unsigned n_spares;
     struct ctl_conn *dead;  /* those to free at the end of the turn */
 
     struct ctl_host *hosts; /* owned */

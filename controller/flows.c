@@ -212,23 +212,29 @@ send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint
     return true;
 }
 
-/* The template for a rule like this, or NULL. */
-static const struct of_template *
-template_of(struct ctl_conn *conn, const struct sb_flow *row)
+static __attribute__((noinline, cold)) const struct of_template *
+make_template(struct ctl_conn *conn, const struct sb_flow *row)
 {
     struct ctl_worker *worker = conn->worker;
     struct of_template *template = &worker->templates[conn->version == OF13];
-    struct sb_flow *made_of = &worker->templates_of[conn->version == OF13];
     struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
-    struct of_flow_mod mod;
+    struct of_flow_mod mod = mod_of_row(row, OFPFC_ADD, OF_NO_BUFFER, &output);
 
-    if (__builtin_expect(template->size != 0 && same_shape(made_of, row), 1))
-        return template;
-    mod = mod_of_row(row, OFPFC_ADD, OF_NO_BUFFER, &output);
     if (row->group != 0 || !of_template_make(template, conn->version, &mod))
         return NULL;
-    *made_of = *row;
+    worker->templates_of[conn->version == OF13] = *row;
     return template;
+}
+
+/* The template for a rule like this, or NULL. */
+static inline const struct of_template *
+template_of(struct ctl_conn *conn, const struct sb_flow *row)
+{
+    const struct of_template *template = &conn->worker->templates[conn->version == OF13];
+
+    if (template->size != 0 && same_shape(&conn->worker->templates_of[conn->version == OF13], row))
+        return template;
+    return make_template(conn, row);
 }
 
 /* The ADD of a decision, and the packet it was made for, if it is to follow its rule. */

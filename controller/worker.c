@@ -4,7 +4,7 @@
  *
  * A turn: wait, read each ready connection once (which decides its packet-ins), take the mail, run
  * the timers when due, put one barrier behind each switch's new rules, write every dirty connection
- * once. Bounded work per switch and turn: one read of at most CTL_RX_SHARED bytes; those whose last
+ * once: those that were answered alone at once. Bounded work per switch and turn: one read of at most CTL_RX_SHARED bytes; those whose last
  * read was a big one come after the others have been answered.
  */
 #include "controller.h"
@@ -393,6 +393,8 @@ write_dirty(struct ctl_worker *worker)
 
     while ((conn = worker->dirty) != NULL) {
         worker->dirty = conn->next_dirty;
+        if (worker->dirty == NULL)
+            worker->dirty_end = &worker->dirty;
         conn->is_dirty = false;
         if (conn->state == CTL_CLOSED)
             continue;
@@ -417,12 +419,17 @@ static void
 serve(const struct epoll_event *event)
 {
     struct ctl_conn *conn = event->data.ptr;
+    struct ctl_worker *worker = conn->worker; /* it may be another's afterwards */
 
     if (conn->state != CTL_CLOSED && (event->events & EPOLLOUT))
         ctl_conn_flush(conn);
     if (conn->state != CTL_CLOSED &&
         ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || conn->tls != NULL))
         ctl_conn_readable(conn); /* TLS may have had to write before it could read */
+    /* Answers to itself alone need not wait; what concerns several switches goes out in the order
+     * it was decided in, at the end of the turn. */
+    if (worker->dirty == conn && conn->next_dirty == NULL)
+        write_dirty(worker);
 }
 
 /* Those who ask for little have their answers before those who flood us are read. */
@@ -535,6 +542,7 @@ ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->flow = sb_owner_table(app->owner, SB_T_flow, index);
     worker->group = sb_owner_table(app->owner, SB_T_group, index);
     worker->decision = sb_owner_table(app->owner, SB_T_decision, index);
+    worker->dirty_end = &worker->dirty;
     worker->by_dpid_size = 64;
     worker->by_dpid = calloc(worker->by_dpid_size, sizeof(struct ctl_conn *));
     worker->hosts_size = 1024;
@@ -585,6 +593,8 @@ ctl_worker_join(struct ctl_worker *worker)
     close(worker->epoll);
     free(worker->by_dpid);
     free(worker->hosts);
+    while (worker->n_spares > 0)
+        free(worker->spares[--worker->n_spares].data);
     free(worker->rx);
     free(worker->rows);
     free(worker->mac_rows);

@@ -10,29 +10,31 @@
 
 #include "codec.h"
 
-/* Offsets of the fields that do not move, by version. Those of the match are found in 1.3, where it
- * is a list, and fixed in 1.0. output is counted from the end of the message. */
-static const struct layout {
+/* Offsets of the fields that do not move, by version; constants, so that each version has code of
+ * its own. Those of the match are found in 1.3, where it is a list, and fixed in 1.0. output is
+ * counted from the end of the flow-mod; out_ are of a packet-out with one output. */
+struct layout {
     uint8_t cookie, buffer_id, output, port_size;
     uint8_t in_port, eth_src, eth_dst; /* 1.0 */
-    uint8_t out_in_port, out_output;   /* of a packet-out with one output */
-} layouts[] = {
-    [OF10] = {.cookie = 48,
-              .buffer_id = 64,
-              .output = 4,
-              .port_size = 2,
-              .in_port = 12,
-              .eth_src = 14,
-              .eth_dst = 20,
-              .out_in_port = 12,
-              .out_output = 20},
-    [OF13] = {.cookie = 8,
-              .buffer_id = 32,
-              .output = 12,
-              .port_size = 4,
-              .out_in_port = 12,
-              .out_output = 28},
+    uint8_t out_in_port, out_output, out_size;
 };
+static const struct layout layout10 = {.cookie = 48,
+                                       .buffer_id = 64,
+                                       .output = 4,
+                                       .port_size = 2,
+                                       .in_port = 12,
+                                       .eth_src = 14,
+                                       .eth_dst = 20,
+                                       .out_in_port = 12,
+                                       .out_output = 20,
+                                       .out_size = 24};
+static const struct layout layout13 = {.cookie = 8,
+                                       .buffer_id = 32,
+                                       .output = 12,
+                                       .port_size = 4,
+                                       .out_in_port = 12,
+                                       .out_output = 28,
+                                       .out_size = 40};
 
 #define MATCH_AT 48 /* of a 1.3 flow-mod */
 
@@ -68,14 +70,12 @@ of_template_make(struct of_template *ret, uint8_t version, const struct of_flow_
 {
     static const uint32_t patched = OF_M_IN_PORT | OF_M_ETH_SRC | OF_M_ETH_DST;
     struct of_buffer b = {.data = ret->bytes, .size = sizeof(ret->bytes)};
-    const struct layout *layout;
 
     memset(ret, 0, offsetof(struct of_template, bytes));
     if ((version != OF10 && version != OF13) || mod->match.masked != 0 ||
         (mod->match.fields & ~patched) != 0 || mod->n_actions != 1 ||
         mod->actions[0].type != OF_A_OUTPUT)
         return false;
-    layout = &layouts[version];
     of_put_flow_mod(&b, version, 0, mod);
     if (b.full)
         return false;
@@ -83,9 +83,9 @@ of_template_make(struct of_template *ret, uint8_t version, const struct of_flow_
         if (!find_oxm(ret))
             return false;
     } else {
-        ret->in_port = mod->match.fields & OF_M_IN_PORT ? layout->in_port : 0;
-        ret->eth_src = mod->match.fields & OF_M_ETH_SRC ? layout->eth_src : 0;
-        ret->eth_dst = mod->match.fields & OF_M_ETH_DST ? layout->eth_dst : 0;
+        ret->in_port = mod->match.fields & OF_M_IN_PORT ? layout10.in_port : 0;
+        ret->eth_src = mod->match.fields & OF_M_ETH_SRC ? layout10.eth_src : 0;
+        ret->eth_dst = mod->match.fields & OF_M_ETH_DST ? layout10.eth_dst : 0;
     }
     ret->size = (uint16_t)b.len;
     of_put_packet_out(&b, version, 0, OF_NO_BUFFER, 1, mod->actions, 1, NULL, 0);
@@ -94,7 +94,6 @@ of_template_make(struct of_template *ret, uint8_t version, const struct of_flow_
         return false;
     }
     ret->version = version;
-    ret->both = (uint16_t)b.len;
     return true;
 }
 
@@ -109,19 +108,19 @@ store_port(uint8_t *p, uint32_t port, uint8_t size)
 }
 
 static inline void
-patch_flow_mod(uint8_t *p, const struct of_template *t, const struct layout *layout,
+patch_flow_mod(uint8_t *p, const struct of_template *t, struct layout layout,
                const struct of_patch *patch)
 {
     of_store32(p + 4, patch->xid);
-    of_store64(p + layout->cookie, patch->cookie);
-    of_store32(p + layout->buffer_id, patch->buffer_id);
+    of_store64(p + layout.cookie, patch->cookie);
+    of_store32(p + layout.buffer_id, patch->buffer_id);
     if (t->in_port != 0)
-        store_port(p + t->in_port, patch->in_port, layout->port_size);
+        store_port(p + t->in_port, patch->in_port, layout.port_size);
     if (t->eth_src != 0)
         memcpy(p + t->eth_src, patch->eth_src, 6);
     if (t->eth_dst != 0)
         memcpy(p + t->eth_dst, patch->eth_dst, 6);
-    store_port(p + t->size - layout->output, patch->output, layout->port_size);
+    store_port(p + t->size - layout.output, patch->output, layout.port_size);
 }
 
 void
@@ -132,30 +131,40 @@ of_put_template(struct of_buffer *b, const struct of_template *t, const struct o
         return;
     }
     memcpy(b->data + b->len, t->bytes, t->size);
-    patch_flow_mod(b->data + b->len, t, &layouts[t->version], patch);
+    patch_flow_mod(b->data + b->len, t, t->version == OF13 ? layout13 : layout10, patch);
     b->len += t->size;
+}
+
+static inline size_t
+put_answer(uint8_t *p, const struct of_template *t, struct layout layout,
+           const struct of_patch *patch, const void *data, size_t size)
+{
+    uint8_t *out = p + t->size;
+
+    memcpy(p, t->bytes, OF_TEMPLATE_MAX); /* of a fixed size: no call */
+    patch_flow_mod(p, t, layout, patch);
+    of_store16(out + 2, (uint16_t)(layout.out_size + size));
+    of_store32(out + 4, patch->xid + 1);
+    store_port(out + layout.out_in_port, patch->in_port, layout.port_size);
+    store_port(out + layout.out_output, patch->output, layout.port_size);
+    memcpy(out + layout.out_size, data, size);
+    return t->size + layout.out_size + size;
 }
 
 void
 of_put_answer(struct of_buffer *b, const struct of_template *t, const struct of_patch *patch,
               const void *data, size_t size)
 {
-    const struct layout *layout = &layouts[t->version];
-    uint8_t *p = b->data + b->len, *out = p + t->size;
-    size_t head = (size_t)(t->both - t->size);
+    uint8_t *p = b->data + b->len;
 
-    if (size > OF_MESSAGE_MAX - head || OF_ANSWER_MAX + size > b->size - b->len) {
+    if (size + layout13.out_size > OF_MESSAGE_MAX || OF_ANSWER_MAX + size > b->size - b->len) {
         b->full = true;
         return;
     }
-    memcpy(p, t->bytes, OF_TEMPLATE_MAX); /* of a fixed size: no call */
-    patch_flow_mod(p, t, layout, patch);
-    of_store16(out + 2, (uint16_t)(head + size));
-    of_store32(out + 4, patch->xid + 1);
-    store_port(out + layout->out_in_port, patch->in_port, layout->port_size);
-    store_port(out + layout->out_output, patch->output, layout->port_size);
-    memcpy(out + head, data, size);
-    b->len += t->both + size;
+    if (t->version == OF13)
+        b->len += put_answer(p, t, layout13, patch, data, size);
+    else
+        b->len += put_answer(p, t, layout10, patch, data, size);
 }
 
 void

@@ -15,11 +15,10 @@
 
 struct of_template {
     uint16_t size; /* of the flow-mod; 0: none was made */
-    uint16_t both; /* and of the packet-out behind it, without its packet */
     uint8_t version;
     /* where these fields lie, in bytes; 0: the match does not have it */
     uint8_t in_port, eth_src, eth_dst;
-    uint8_t bytes[OF_TEMPLATE_MAX];
+    uint8_t bytes[OF_TEMPLATE_MAX]; /* the flow-mod, and a packet-out without a packet */
 };
 #define OF_ANSWER_MAX (OF_TEMPLATE_MAX) /* bytes of an answer, less those of its packet */
 
