@@ -52,9 +52,9 @@ sb_geometry(enum sb_table_id id, uint32_t capacity, unsigned shards, struct sb_d
         ret->stride = (uint32_t)sizeof(struct sb_ring_slot) + info->row_size;
         ret->shard_size = sizeof(struct sb_shard) + slots * ret->stride;
     } else {
-        /* At most 85 % full when the capacity is reached: two choices of 16 slots then hardly ever
+        /* At most 80 % full when the capacity is reached: two choices of 16 slots then hardly ever
          * find both buckets full. */
-        uint64_t buckets = (rows * 100 + SB_BUCKET * 85 - 1) / (SB_BUCKET * 85);
+        uint64_t buckets = (rows * 100 + SB_BUCKET * 80 - 1) / (SB_BUCKET * 80);
 
         if (buckets < 2)
             buckets = 2;

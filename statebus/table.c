@@ -306,9 +306,9 @@ oldest_of(const struct sb_table *table, uint32_t bucket, uint64_t *age)
     return oldest;
 }
 
-/* While it has more than so many free, a new row goes into its first home. (With 85 % of all slots
+/* While it has more than so many free, a new row goes into its first home. (With 80 % of all slots
  * taken, still not one row in a million finds both homes full.) */
-#define CROWDED 8
+#define CROWDED 4
 
 /* Where a new key goes: its slot, and in *victim the row that must go first (or -1). */
 static int64_t
