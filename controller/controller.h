@@ -166,7 +166,8 @@ struct ctl_packet {
     /* The policy's own, from expect() to packet_in(): of the rule that will answer it, likely */
     struct sb_flow row;
     uint64_t hash;
-    int64_t slot; /* where its row is likely to be */
+    int64_t slot;         /* where its row is likely to be */
+    uint32_t from, to;    /* fdb.c: where its addresses are, likely */
 };
 
 #define CTL_SPARES 16

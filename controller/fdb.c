@@ -35,29 +35,36 @@ struct ctl_fdb_entry {
 
 /* ---- index: open addressing, grows at half load -------------------------------------------- */
 
+/* Modulo the size it is where an entry belongs. */
 static inline uint32_t
-home(const struct ctl_worker *worker, const struct ctl_fdb *fdb, uint64_t key)
+hash_of(const struct ctl_worker *worker, uint64_t key)
 {
     __uint128_t product = (__uint128_t)(key ^ worker->secret[0]) * worker->secret[1];
 
-    return (uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64)) & fdb->mask;
+    return (uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64));
 }
 
 static inline struct ctl_fdb_entry *
-find(const struct ctl_worker *worker, const struct ctl_fdb *fdb, uint64_t key)
+find_from(const struct ctl_fdb *fdb, uint64_t key, uint32_t i)
 {
     if (fdb->entries == NULL)
         return NULL;
-    for (uint32_t i = home(worker, fdb, key); fdb->entries[i].key != 0; i = (i + 1) & fdb->mask)
+    for (i &= fdb->mask; fdb->entries[i].key != 0; i = (i + 1) & fdb->mask)
         if (fdb->entries[i].key == key)
             return &fdb->entries[i];
     return NULL;
 }
 
+static inline struct ctl_fdb_entry *
+find(const struct ctl_worker *worker, const struct ctl_fdb *fdb, uint64_t key)
+{
+    return find_from(fdb, key, hash_of(worker, key));
+}
+
 static void
 place(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry entry)
 {
-    uint32_t i = home(worker, fdb, entry.key);
+    uint32_t i = hash_of(worker, entry.key) & fdb->mask;
 
     while (fdb->entries[i].key != 0)
         i = (i + 1) & fdb->mask;
@@ -213,15 +220,17 @@ ctl_fdb_drop_restored(struct ctl_worker *worker)
 /* ---- the decision path --------------------------------------------------------------------- */
 
 void
-ctl_learn_expect(const struct ctl_worker *worker, const struct ctl_packet *packet)
+ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet)
 {
     const struct ctl_fdb *fdb = &packet->conn->fdb;
     const struct ctl_frame *frame = &packet->frame;
 
+    packet->from = hash_of(worker, key_of(frame->src_mac, frame->vlan));
+    packet->to = hash_of(worker, key_of(frame->dst_mac, frame->vlan));
     if (fdb->entries == NULL)
         return;
-    __builtin_prefetch(&fdb->entries[home(worker, fdb, key_of(frame->src_mac, frame->vlan))]);
-    __builtin_prefetch(&fdb->entries[home(worker, fdb, key_of(frame->dst_mac, frame->vlan))]);
+    __builtin_prefetch(&fdb->entries[packet->from & fdb->mask]);
+    __builtin_prefetch(&fdb->entries[packet->to & fdb->mask]);
 }
 
 /* A new address. If its row costs another one its place, that one's entry goes first. */
@@ -275,7 +284,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
     const struct ctl_frame *frame = &packet->frame;
     struct ctl_conn *conn = packet->conn;
     uint64_t key = key_of(frame->src_mac, frame->vlan);
-    struct ctl_fdb_entry *entry = find(worker, &conn->fdb, key);
+    struct ctl_fdb_entry *entry = find_from(&conn->fdb, key, packet->from);
     bool news = true;
 
     if (entry == NULL) {
@@ -292,7 +301,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
         ctl_host_seen(worker, conn, packet->in_port, frame);
     if (frame->group)
         return 0;
-    entry = find(worker, &conn->fdb, key_of(frame->dst_mac, frame->vlan));
+    entry = find_from(&conn->fdb, key_of(frame->dst_mac, frame->vlan), packet->to);
     return entry == NULL ? 0 : entry->port;
 }
 

@@ -71,19 +71,26 @@ post_lldp(struct ctl_conn *conn, const struct of_packet_in *in)
         conn->worker->counters.dropped_mail++;
 }
 
-/* A port it has not told of: the main thread asks. */
+/* A packet from a port whose type is not known yet; of one it has not told of the main thread asks. */
 static void
-post_port_seen(struct ctl_conn *conn, uint32_t port)
+wait_for_port(struct ctl_conn *conn, const struct of_packet_in *in, const struct ctl_net_port *port)
 {
-    struct ctl_mail *mail = ctl_mail_new(CTL_M_PORT_SEEN, conn->features.dpid, 0);
+    if (in->in_port == 0 || (in->in_port >= OFPP_MAX && in->in_port != OFPP_LOCAL)) {
+        conn->worker->counters.dropped_malformed++; /* no port a packet can come from */
+        return;
+    }
+    if (conn->sw != NULL && port == NULL) {
+        struct ctl_mail *mail = ctl_mail_new(CTL_M_PORT_SEEN, conn->features.dpid, 0);
 
-    mail->conn = conn->id;
-    mail->port = port;
-    ctl_post_or_drop(&conn->worker->app->mailbox, mail);
+        mail->conn = conn->id;
+        mail->port = in->in_port;
+        ctl_post_or_drop(&conn->worker->app->mailbox, mail);
+    }
+    ctl_pending_add(conn->worker, conn, in);
 }
 
-void
-ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
+static inline void
+take_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
 {
     struct ctl_worker *worker = conn->worker;
     struct ctl_packet *packet = &worker->batch[worker->n_batch];
@@ -101,15 +108,9 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         return;
     }
     packet->port = conn->sw == NULL ? NULL : ctl_net_port(conn->sw, in->in_port);
-    if (in->in_port == 0 || (in->in_port >= OFPP_MAX && in->in_port != OFPP_LOCAL)) {
-        worker->counters.dropped_malformed++; /* no port a packet can come from */
-        return;
-    }
-    if (conn->sw != NULL && packet->port == NULL)
-        post_port_seen(conn, in->in_port);
-    if (conn->state != CTL_READY || packet->port == NULL ||
-        packet->port->type == SB_port_type_UNKNOWN) {
-        ctl_pending_add(worker, conn, in);
+    if (packet->port == NULL || packet->port->type == SB_port_type_UNKNOWN ||
+        conn->state != CTL_READY) {
+        wait_for_port(conn, in, packet->port);
         return;
     }
     packet->conn = conn;
@@ -122,6 +123,12 @@ ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
         worker->policy->expect(worker, &worker->batch[worker->n_expected++], 1);
     if (worker->n_batch == CTL_BATCH)
         ctl_batch_run(worker);
+}
+
+void
+ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
+{
+    take_packet_in(conn, in);
 }
 
 /* Each is mail for the main thread, which must not be lost: a switch that makes them up by the
@@ -170,7 +177,7 @@ packet_in(struct ctl_conn *conn, const uint8_t *m, struct of_where *where)
     conn->packet_ins++;
     conn->worker->counters.packet_ins++;
     if (conn->registered)
-        ctl_conn_packet_in(conn, &in);
+        take_packet_in(conn, &in);
     return OF_OK;
 }
 
@@ -187,14 +194,6 @@ message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
     struct of_where where = {.offset = 0, .field = "header"};
     int error;
 
-    /* what comes by the million, before all questions about what may come when */
-    if (conn->state == CTL_READY && h->type == OFPT13_PACKET_IN && h->version == conn->version &&
-        of_check(h) == OF_OK) {
-        error = packet_in(conn, m, &where);
-        if (error != OF_OK)
-            bad_message(conn, m, h, error, &where);
-        return conn->state != CTL_CLOSED;
-    }
     if (wrong_version(conn, h)) {
         send_error(conn, h, m, 1 /* OFPET_BAD_REQUEST */, 0 /* OFPBRC_BAD_VERSION */);
         ctl_conn_close(conn, SB_severity_WARNING,
@@ -357,6 +356,7 @@ read_messages(struct ctl_conn *conn)
     conn->greedy = n >= CTL_RX_GREEDY;
     have += (size_t)n;
     while (at < have) {
+        struct of_packet_in in;
         struct of_header h;
         int length = of_frame(worker->rx + at, have - at, &h);
 
@@ -380,6 +380,15 @@ read_messages(struct ctl_conn *conn)
                            "this read",
                            h.version, h.type, h.length, at);
             return;
+        }
+        /* what comes by the million, before all questions about what may come when */
+        if (conn->state == CTL_READY && h.version == conn->version &&
+            of_packet_in_usual(worker->rx + at, &h, &in)) {
+            conn->packet_ins++;
+            worker->counters.packet_ins++;
+            take_packet_in(conn, &in);
+            at += (size_t)length;
+            continue;
         }
         if (!message(conn, worker->rx + at, &h))
             return;

@@ -116,8 +116,14 @@ sb_copy_in(uint64_t *shared, const void *row, unsigned n)
         sb_word_in(shared + 2, p + 16);
         sb_word_in(shared + 3, p + 24);
     }
-    for (; n > 0; n--, shared++, p += 8)
+    switch (n) {
+    case 3:
+        sb_word_in(shared + 2, p + 16); /* fall through */
+    case 2:
+        sb_word_in(shared + 1, p + 8); /* fall through */
+    case 1:
         sb_word_in(shared, p);
+    }
 }
 
 static inline void
@@ -131,8 +137,14 @@ sb_copy_out(void *row, const uint64_t *shared, unsigned n)
         sb_word_out(p + 16, shared + 2);
         sb_word_out(p + 24, shared + 3);
     }
-    for (; n > 0; n--, shared++, p += 8)
+    switch (n) {
+    case 3:
+        sb_word_out(p + 16, shared + 2); /* fall through */
+    case 2:
+        sb_word_out(p + 8, shared + 1); /* fall through */
+    case 1:
         sb_word_out(p, shared);
+    }
 }
 
 static inline const uint64_t *

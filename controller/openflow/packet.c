@@ -9,10 +9,6 @@
 
 #include <trivet/openflow_oxm.h>
 
-#define IN13_SIZE 24 /* before the match */
-#define IN10_SIZE 18
-/* ofp_match of type OXM and 12 bytes, then the header of the field in_port */
-#define IN_PORT_ALONE (UINT64_C(1) << 48 | UINT64_C(12) << 32 | OF_OXM_IN_PORT)
 #define OUT13_SIZE 24
 #define OUT10_SIZE 16
 
@@ -22,51 +18,36 @@ int
 of_decode_packet_in(const uint8_t *m, struct of_packet_in *ret, struct of_where *where)
 {
     uint32_t length = of_length(m), match;
+    struct of_header h = {.version = m[0], .type = m[1], .length = (uint16_t)length};
     int size, error;
 
-    if (m[0] == OF10) {
-        ret->buffer_id = of_get32(m + 8);
-        ret->total_len = of_get16(m + 12);
-        ret->in_port = of_port_from10(of_get16(m + 14));
-        ret->reason = m[16];
-        ret->table_id = 0;
-        ret->cookie = 0;
-        ret->data = m + IN10_SIZE;
-        ret->data_size = (uint16_t)(length - IN10_SIZE);
+    if (of_packet_in_usual(m, &h, ret))
         return OF_OK;
-    }
     if (m[0] != OF13)
         return of_fail(where, m, m, "version", OF_EVERSION);
+    size = of_match_size(m + OF_IN13_SIZE, length - OF_IN13_SIZE);
+    if (size < 0)
+        return of_fail(where, m, m + OF_IN13_SIZE, "match length", size);
+    error = of_match_in_port(m + OF_IN13_SIZE, &ret->in_port);
+    if (error)
+        return of_fail(where, m, m + OF_IN13_SIZE, "in_port", error);
+    match = (uint32_t)size;
+    if (length < OF_IN13_SIZE + match + 2)
+        return of_fail(where, m, m + length, "padding", OF_ESHORT);
     ret->buffer_id = of_get32(m + 8);
     ret->total_len = of_get16(m + 12);
     ret->reason = m[14];
     ret->table_id = m[15];
     ret->cookie = of_get64(m + 16);
-    /* a match of nothing but the port, as nearly every switch sends it */
-    if (length >= IN13_SIZE + 16 + 2 && of_get64(m + IN13_SIZE) == IN_PORT_ALONE) {
-        ret->in_port = of_get32(m + IN13_SIZE + 8);
-        ret->data = m + IN13_SIZE + 16 + 2;
-        ret->data_size = (uint16_t)(length - IN13_SIZE - 16 - 2);
-        return OF_OK;
-    }
-    size = of_match_size(m + IN13_SIZE, length - IN13_SIZE);
-    if (size < 0)
-        return of_fail(where, m, m + IN13_SIZE, "match length", size);
-    error = of_match_in_port(m + IN13_SIZE, &ret->in_port);
-    if (error)
-        return of_fail(where, m, m + IN13_SIZE, "in_port", error);
-    match = (uint32_t)size;
-    if (length < IN13_SIZE + match + 2)
-        return of_fail(where, m, m + length, "padding", OF_ESHORT);
-    ret->data = m + IN13_SIZE + match + 2;
-    ret->data_size = (uint16_t)(length - IN13_SIZE - match - 2);
+    ret->data = m + OF_IN13_SIZE + match + 2;
+    ret->data_size = (uint16_t)(length - OF_IN13_SIZE - match - 2);
     return OF_OK;
 }
 
 struct of_cursor
 of_packet_in_oxm(const uint8_t *m)
 {
-    return of_match_list(m + IN13_SIZE);
+    return of_match_list(m + OF_IN13_SIZE);
 }
 
 static void
@@ -79,7 +60,7 @@ put_in10(struct of_buffer *b, uint32_t xid, const struct of_packet_in *in)
         of_refuse(b);
         return;
     }
-    p = of_begin(b, OF10, OFPT13_PACKET_IN, xid, IN10_SIZE, in->data_size);
+    p = of_begin(b, OF10, OFPT13_PACKET_IN, xid, OF_IN10_SIZE, in->data_size);
     if (!p)
         return;
     of_store32(p + 8, in->buffer_id);
@@ -87,7 +68,7 @@ put_in10(struct of_buffer *b, uint32_t xid, const struct of_packet_in *in)
     of_store16(p + 14, port);
     p[16] = in->reason;
     p[17] = 0;
-    of_copy(p + IN10_SIZE, in->data, in->data_size);
+    of_copy(p + OF_IN10_SIZE, in->data, in->data_size);
 }
 
 void
@@ -96,7 +77,7 @@ of_put_packet_in_oxm(struct of_buffer *b, uint32_t xid, const struct of_packet_i
 {
     uint32_t match = of_pad8(4 + (oxm.left <= OF_MESSAGE_MAX ? oxm.left : OF_MESSAGE_MAX));
     /* behind the match 2 bytes, so that the IP header lies at a multiple of 4 */
-    uint8_t *p = of_begin(b, OF13, OFPT13_PACKET_IN, xid, IN13_SIZE + match + 2, in->data_size);
+    uint8_t *p = of_begin(b, OF13, OFPT13_PACKET_IN, xid, OF_IN13_SIZE + match + 2, in->data_size);
 
     if (!p)
         return;
@@ -105,7 +86,7 @@ of_put_packet_in_oxm(struct of_buffer *b, uint32_t xid, const struct of_packet_i
     p[14] = in->reason;
     p[15] = in->table_id;
     of_store64(p + 16, in->cookie);
-    p = of_oxm_list_encode(p + IN13_SIZE, &oxm);
+    p = of_oxm_list_encode(p + OF_IN13_SIZE, &oxm);
     of_store16(p, 0);
     of_copy(p + 2, in->data, in->data_size);
 }
@@ -145,7 +126,7 @@ of_print_packet_in(struct of_printer *printer, const uint8_t *m, struct of_where
     if (m[0] == OF13) {
         of_say(printer, " table=%u cookie=%016lx", in.table_id, (unsigned long)in.cookie);
         if (of_packet_in_oxm(m).left > 8) /* more than in_port */
-            error = of_match_print(printer, m + IN13_SIZE, &at);
+            error = of_match_print(printer, m + OF_IN13_SIZE, &at);
         if (error)
             return of_fail(where, m, at, "match", error);
     }

@@ -43,8 +43,9 @@ void ctl_flood_tree(struct ctl_worker *worker, const struct ctl_packet *packet,
 /* May a frame that is flooded hop by hop come in here? Edge ports and links of the tree only. */
 bool ctl_on_tree(const struct ctl_net_port *port);
 
-/* fdb.c: fetches what the next will look at; learns the source; the port of the destination, or 0 */
-void ctl_learn_expect(const struct ctl_worker *worker, const struct ctl_packet *packet);
+/* fdb.c: fetches what the next will look at (always before it); learns the source; the port of the
+ * destination, or 0 */
+void ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet);
 uint32_t ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet);
 /* learning.c, used by round_robin.c too */
 void ctl_learn_port_lost(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t port);

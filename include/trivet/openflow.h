@@ -428,6 +428,46 @@ struct of_packet_in {
 };
 int of_decode_packet_in(const uint8_t *m, struct of_packet_in *ret, struct of_where *where);
 
+#define OF_IN10_SIZE 18 /* of a packet-in of 1.0, and of one of 1.3 before its match */
+#define OF_IN13_SIZE 24
+/* One of the shape that nearly all have, without a call: of 1.0, or of 1.3 with a match of nothing
+ * but in_port. False: it is another message, or another shape, for of_decode_packet_in(). */
+static inline bool
+of_packet_in_usual(const uint8_t *m, const struct of_header *h, struct of_packet_in *ret)
+{
+    /* type OXM and 12 bytes, then the header of the field in_port */
+    static const uint64_t in_port_alone =
+        UINT64_C(1) << 48 | UINT64_C(12) << 32 | UINT32_C(0x80000004);
+
+    if (h->type != OFPT13_PACKET_IN)
+        return false;
+    if (h->version == OF13 && h->length >= OF_IN13_SIZE + 16 + 2 &&
+        of_get64(m + OF_IN13_SIZE) == in_port_alone) {
+        *ret = (struct of_packet_in){.buffer_id = of_get32(m + 8),
+                                     .total_len = of_get16(m + 12),
+                                     .reason = m[14],
+                                     .table_id = m[15],
+                                     .cookie = of_get64(m + 16),
+                                     .in_port = of_get32(m + OF_IN13_SIZE + 8),
+                                     .data = m + OF_IN13_SIZE + 16 + 2,
+                                     .data_size = (uint16_t)(h->length - OF_IN13_SIZE - 16 - 2)};
+        return true;
+    }
+    if (h->version == OF10 && h->length >= OF_IN10_SIZE) {
+        uint32_t port = of_get16(m + 14);
+
+        *ret = (struct of_packet_in){.buffer_id = of_get32(m + 8),
+                                     .total_len = of_get16(m + 12),
+                                     .reason = m[16],
+                                     /* the reserved ports of 1.0 are the lower halves of ours */
+                                     .in_port = port >= 0xff00 ? 0xffff0000 | port : port,
+                                     .data = m + OF_IN10_SIZE,
+                                     .data_size = (uint16_t)(h->length - OF_IN10_SIZE)};
+        return true;
+    }
+    return false;
+}
+
 struct of_flow_removed {
     uint64_t cookie, packets, bytes;
     uint32_t duration_s, duration_ns;
