@@ -107,7 +107,7 @@ store_port(uint8_t *p, uint32_t port, uint8_t size)
         of_store16(p, (uint16_t)port);
 }
 
-static inline void
+static inline __attribute__((always_inline)) void
 patch_flow_mod(uint8_t *p, const struct of_template *t, struct layout layout,
                const struct of_patch *patch)
 {
@@ -135,7 +135,7 @@ of_put_template(struct of_buffer *b, const struct of_template *t, const struct o
     b->len += t->size;
 }
 
-static inline size_t
+static inline __attribute__((always_inline)) size_t
 put_answer(uint8_t *p, const struct of_template *t, struct layout layout,
            const struct of_patch *patch, const void *data, size_t size)
 {

@@ -11,5 +11,6 @@ foreach(test controller_handshake controller_topology controller_forwarding cont
   add_dependencies(${test} trivet-controller)
 endforeach()
 trivet_unit_test(controller_rows SOURCES unit/controller_rows.c LIBS trivet-decide)
+trivet_unit_test(controller_fdb SOURCES unit/controller_fdb.c LIBS trivet-decide)
 trivet_unit_test(controller_tls SOURCES unit/controller_tls.c LIBS fake-switch PkgConfig::SSL)
 add_dependencies(controller_tls trivet-controller)
