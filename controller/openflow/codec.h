@@ -142,6 +142,35 @@ int of_match_print(struct of_printer *printer, const uint8_t *p, const uint8_t *
 void of_match_say(struct of_printer *printer, const struct of_match *match);
 void of_oxm_print(struct of_printer *printer, const uint8_t *tlv, uint32_t size);
 
+/* ---- oxm_extension.c -------------------------------------------------------------------- */
+
+enum of_format { /* how a value prints */
+                 OF_FORMAT_DECIMAL,
+                 OF_FORMAT_HEX,
+                 OF_FORMAT_MAC,
+                 OF_FORMAT_IPV4,
+                 OF_FORMAT_IPV6,
+                 OF_FORMAT_PORT
+};
+
+#define OF_ANY_SIZE 0
+
+struct of_oxm_extension {
+    const char *name;      /* as ovs-ofctl prints it; a row of several: without the number */
+    uint16_t class;        /* of the TLV */
+    uint32_t experimenter; /* class EXPERIMENTER */
+    uint8_t first, last;   /* fields */
+    uint8_t size;          /* of the value, or OF_ANY_SIZE */
+    uint8_t format;        /* enum of_format */
+};
+
+/* NULL when it is none we know. */
+const struct of_oxm_extension *of_oxm_extension(uint16_t class, uint32_t experimenter,
+                                                uint8_t field);
+/* The name of any field, or its class and number. */
+void of_say_oxm_name(struct of_printer *printer, uint16_t class, uint32_t experimenter,
+                     uint8_t field);
+
 /* ---- match10.c -------------------------------------------------------------------- */
 
 #define OF_MATCH10_SIZE 40
@@ -249,6 +278,8 @@ of_refuse(struct of_buffer *b)
 __attribute__((format(printf, 2, 3))) void of_say(struct of_printer *printer, const char *format,
                                                   ...);
 void of_say_port(struct of_printer *printer, const char *name, uint32_t port);
+/* The port alone: "LOCAL", "7" */
+void of_say_port_number(struct of_printer *printer, uint32_t port);
 void of_say_mac(struct of_printer *printer, const uint8_t mac[6]);
 /* Up to 64 bytes in hex, then their number */
 void of_say_hex(struct of_printer *printer, const uint8_t *p, uint32_t size);
@@ -262,6 +293,9 @@ void of_say_name(struct of_printer *printer, uint32_t value, const char *const *
 #define OF_SAY_FLAGS(printer, value, names) of_say_flags(printer, value, names, OF_LEN(names))
 #define OF_SAY_NAME(printer, value, names) of_say_name(printer, value, names, OF_LEN(names))
 void of_say_buffer(struct of_printer *printer, uint32_t buffer_id);
+/* What a switch does not count is all ones ("Counters" in section 5), and is not said. */
+void of_say_counter(struct of_printer *printer, const char *name, uint64_t value);
+void of_say_duration(struct of_printer *printer, uint32_t seconds, uint32_t nanoseconds);
 
 /* name: with what separates it from the value, " out_group:" */
 void of_say_group(struct of_printer *printer, const char *name, uint32_t group);

@@ -387,10 +387,15 @@ of_print_flow_removed(struct of_printer *printer, const uint8_t *m, struct of_wh
         return error;
     of_say(printer, " reason=");
     OF_SAY_NAME(printer, r.reason, reasons);
-    of_say(printer, " cookie=%016lx table=%u priority=%u idle=%u hard=%u duration=%u.%09u",
-           (unsigned long)r.cookie, r.table_id, r.priority, r.idle_s, r.hard_s, r.duration_s,
-           r.duration_ns);
-    of_say(printer, " packets=%lu bytes=%lu", (unsigned long)r.packets, (unsigned long)r.bytes);
+    of_say(printer, " cookie=%016lx", (unsigned long)r.cookie);
+    if (m[0] == OF13)
+        of_say(printer, " table=%u", r.table_id);
+    of_say(printer, " priority=%u idle=%u", r.priority, r.idle_s);
+    if (m[0] == OF13)
+        of_say(printer, " hard=%u", r.hard_s);
+    of_say_duration(printer, r.duration_s, r.duration_ns);
+    of_say_counter(printer, "packets", r.packets);
+    of_say_counter(printer, "bytes", r.bytes);
     if (m[0] == OF13)
         of_match_print(printer, m + REMOVED13_SIZE, &at);
     else
@@ -608,12 +613,12 @@ of_print_flows(struct of_printer *printer, uint8_t version, struct of_cursor *bo
     int error;
 
     while (p = body->p, (error = of_next_flow_v(version, body, &flow)) > 0) {
-        of_say(printer,
-               " [table=%u priority=%u cookie=%016lx duration=%u.%09u idle=%u hard=%u"
-               " packets=%lu bytes=%lu",
-               flow.table_id, flow.priority, (unsigned long)flow.cookie, flow.duration_s,
-               flow.duration_ns, flow.idle_s, flow.hard_s, (unsigned long)flow.packets,
-               (unsigned long)flow.bytes);
+        of_say(printer, " [table=%u priority=%u cookie=%016lx", flow.table_id, flow.priority,
+               (unsigned long)flow.cookie);
+        of_say_duration(printer, flow.duration_s, flow.duration_ns);
+        of_say(printer, " idle=%u hard=%u", flow.idle_s, flow.hard_s);
+        of_say_counter(printer, "packets", flow.packets);
+        of_say_counter(printer, "bytes", flow.bytes);
         if (flow.flags)
             say_flags(printer, flow.flags);
         if (version == OF10) {
@@ -672,8 +677,10 @@ of_print_aggregate(struct of_printer *printer, uint8_t version, struct of_cursor
     int error;
 
     (void)version;
-    while ((error = of_next_aggregate(body, &a)) > 0)
-        of_say(printer, " packets=%lu bytes=%lu flows=%u", (unsigned long)a.packets,
-               (unsigned long)a.bytes, a.flows);
+    while ((error = of_next_aggregate(body, &a)) > 0) {
+        of_say_counter(printer, "packets", a.packets);
+        of_say_counter(printer, "bytes", a.bytes);
+        of_say(printer, " flows=%u", a.flows);
+    }
     return error;
 }

@@ -340,9 +340,12 @@ of_say_counters(struct of_printer *printer, const char *name, struct of_cursor c
 {
     struct of_counter counter;
 
-    for (unsigned i = 0; of_next_counter(&counters, &counter) > 0; i++)
-        of_say(printer, " %s%u={packets=%lu bytes=%lu}", name, i, (unsigned long)counter.packets,
-               (unsigned long)counter.bytes);
+    for (unsigned i = 0; of_next_counter(&counters, &counter) > 0; i++) {
+        of_say(printer, " %s%u={", name, i);
+        of_say_counter(printer, "packets", counter.packets);
+        of_say_counter(printer, "bytes", counter.bytes);
+        of_say(printer, "}");
+    }
 }
 
 int
@@ -399,9 +402,10 @@ of_print_group_stats(struct of_printer *printer, uint8_t version, struct of_curs
     while ((error = of_next_group_stats(body, &stats)) > 0) {
         of_say(printer, " [");
         of_say_group(printer, "group=", stats.group);
-        of_say(printer, " ref_count=%u packets=%lu bytes=%lu duration=%u.%09u", stats.references,
-               (unsigned long)stats.packets, (unsigned long)stats.bytes, stats.duration_s,
-               stats.duration_ns);
+        of_say(printer, " ref_count=%u", stats.references);
+        of_say_counter(printer, "packets", stats.packets);
+        of_say_counter(printer, "bytes", stats.bytes);
+        of_say_duration(printer, stats.duration_s, stats.duration_ns);
         of_say_counters(printer, "bucket", stats.counters);
         of_say(printer, "]");
     }

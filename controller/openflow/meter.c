@@ -317,9 +317,10 @@ of_print_meter_stats(struct of_printer *printer, uint8_t version, struct of_curs
     while ((error = of_next_meter_stats(body, &stats)) > 0) {
         of_say(printer, " [");
         of_say_meter(printer, "meter=", stats.meter);
-        of_say(printer, " flows=%u packets=%lu bytes=%lu duration=%u.%09u", stats.flows,
-               (unsigned long)stats.packets, (unsigned long)stats.bytes, stats.duration_s,
-               stats.duration_ns);
+        of_say(printer, " flows=%u", stats.flows);
+        of_say_counter(printer, "packets", stats.packets);
+        of_say_counter(printer, "bytes", stats.bytes);
+        of_say_duration(printer, stats.duration_s, stats.duration_ns);
         of_say_counters(printer, "band", stats.counters);
         of_say(printer, "]");
     }

@@ -23,16 +23,14 @@
 #define MATCH_HEADER 4 /* u16 type, u16 length without padding */
 #define MATCH_OXM 1
 
-enum format { DECIMAL, HEX, MAC, IPV4, IPV6 };
-
 struct oxm_field {
-    const char *name;     /* as ovs-ofctl prints it */
-    uint8_t size;         /* of the value on the wire */
-    bool maskable;        /* the spec allows a mask */
-    enum format format;   /* how it prints */
-    uint8_t value_offset; /* in struct of_match */
-    uint8_t mask_offset;  /* in struct of_match; 0: it holds no mask of this field */
-    uint32_t bit;         /* OF_M_*; OF_M_OTHER: struct of_match does not hold it */
+    const char *name;      /* as ovs-ofctl prints it */
+    uint8_t size;          /* of the value on the wire */
+    bool maskable;         /* the spec allows a mask */
+    enum of_format format; /* how it prints */
+    uint8_t value_offset;  /* in struct of_match */
+    uint8_t mask_offset;   /* in struct of_match; 0: it holds no mask of this field */
+    uint32_t bit;          /* OF_M_*; OF_M_OTHER: struct of_match does not hold it */
 };
 /* offset 0 is of_match.fields, so it can never be a mask */
 _Static_assert(offsetof(struct of_match, fields) == 0, "mask_offset 0 means none");
@@ -43,46 +41,46 @@ _Static_assert(sizeof(struct of_match) < 256, "offsets are 8 bits");
 
 /* Table 11 of section 7.2.3.7, in its order: the index is the oxm field */
 static const struct oxm_field fields[] = {
-    [0] = {"in_port", 4, false, DECIMAL, AT(in_port), .bit = OF_M_IN_PORT},
-    [1] = {"in_phy_port", 4, false, DECIMAL, AT(in_phy_port), .bit = OF_M_IN_PHY_PORT},
-    [2] = {"metadata", 8, true, HEX, AT(metadata), AT(metadata_mask), OF_M_METADATA},
-    [3] = {"dl_dst", 6, true, MAC, AT(eth_dst), AT(eth_dst_mask), OF_M_ETH_DST},
-    [4] = {"dl_src", 6, true, MAC, AT(eth_src), AT(eth_src_mask), OF_M_ETH_SRC},
-    [5] = {"dl_type", 2, false, HEX, AT(eth_type), .bit = OF_M_ETH_TYPE},
-    [6] = {"vlan_vid", 2, true, HEX, AT(vlan_vid), AT(vlan_vid_mask), OF_M_VLAN_VID},
-    [7] = {"vlan_pcp", 1, false, DECIMAL, AT(vlan_pcp), .bit = OF_M_VLAN_PCP},
-    [8] = {"ip_dscp", 1, false, DECIMAL, AT(ip_dscp), .bit = OF_M_IP_DSCP},
-    [9] = {"ip_ecn", 1, false, DECIMAL, OTHER},
-    [10] = {"nw_proto", 1, false, DECIMAL, AT(ip_proto), .bit = OF_M_IP_PROTO},
-    [11] = {"nw_src", 4, true, IPV4, AT(ipv4_src), AT(ipv4_src_mask), OF_M_IPV4_SRC},
-    [12] = {"nw_dst", 4, true, IPV4, AT(ipv4_dst), AT(ipv4_dst_mask), OF_M_IPV4_DST},
-    [13] = {"tcp_src", 2, false, DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
-    [14] = {"tcp_dst", 2, false, DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
-    [15] = {"udp_src", 2, false, DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
-    [16] = {"udp_dst", 2, false, DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
-    [17] = {"sctp_src", 2, false, DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
-    [18] = {"sctp_dst", 2, false, DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
-    [19] = {"icmp_type", 1, false, DECIMAL, AT(icmp_type), .bit = OF_M_ICMP_TYPE},
-    [20] = {"icmp_code", 1, false, DECIMAL, AT(icmp_code), .bit = OF_M_ICMP_CODE},
-    [21] = {"arp_op", 2, false, DECIMAL, AT(arp_op), .bit = OF_M_ARP_OP},
-    [22] = {"arp_spa", 4, true, IPV4, AT(arp_spa), AT(arp_spa_mask), OF_M_ARP_SPA},
-    [23] = {"arp_tpa", 4, true, IPV4, AT(arp_tpa), AT(arp_tpa_mask), OF_M_ARP_TPA},
-    [24] = {"arp_sha", 6, true, MAC, OTHER},
-    [25] = {"arp_tha", 6, true, MAC, OTHER},
-    [26] = {"ipv6_src", 16, true, IPV6, AT(ipv6_src), .bit = OF_M_IPV6_SRC},
-    [27] = {"ipv6_dst", 16, true, IPV6, AT(ipv6_dst), .bit = OF_M_IPV6_DST},
-    [28] = {"ipv6_label", 4, true, HEX, OTHER},
-    [29] = {"icmpv6_type", 1, false, DECIMAL, AT(icmp_type), .bit = OF_M_ICMP_TYPE},
-    [30] = {"icmpv6_code", 1, false, DECIMAL, AT(icmp_code), .bit = OF_M_ICMP_CODE},
-    [31] = {"nd_target", 16, false, IPV6, OTHER},
-    [32] = {"nd_sll", 6, false, MAC, OTHER},
-    [33] = {"nd_tll", 6, false, MAC, OTHER},
-    [34] = {"mpls_label", 4, false, DECIMAL, OTHER},
-    [35] = {"mpls_tc", 1, false, DECIMAL, OTHER},
-    [36] = {"mpls_bos", 1, false, DECIMAL, OTHER},
-    [37] = {"pbb_isid", 3, true, HEX, OTHER},
-    [38] = {"tun_id", 8, true, HEX, AT(tunnel_id), AT(tunnel_id_mask), OF_M_TUNNEL_ID},
-    [39] = {"ipv6_exthdr", 2, true, HEX, OTHER},
+    [0] = {"in_port", 4, false, OF_FORMAT_PORT, AT(in_port), .bit = OF_M_IN_PORT},
+    [1] = {"in_phy_port", 4, false, OF_FORMAT_PORT, AT(in_phy_port), .bit = OF_M_IN_PHY_PORT},
+    [2] = {"metadata", 8, true, OF_FORMAT_HEX, AT(metadata), AT(metadata_mask), OF_M_METADATA},
+    [3] = {"dl_dst", 6, true, OF_FORMAT_MAC, AT(eth_dst), AT(eth_dst_mask), OF_M_ETH_DST},
+    [4] = {"dl_src", 6, true, OF_FORMAT_MAC, AT(eth_src), AT(eth_src_mask), OF_M_ETH_SRC},
+    [5] = {"dl_type", 2, false, OF_FORMAT_HEX, AT(eth_type), .bit = OF_M_ETH_TYPE},
+    [6] = {"vlan_vid", 2, true, OF_FORMAT_HEX, AT(vlan_vid), AT(vlan_vid_mask), OF_M_VLAN_VID},
+    [7] = {"vlan_pcp", 1, false, OF_FORMAT_DECIMAL, AT(vlan_pcp), .bit = OF_M_VLAN_PCP},
+    [8] = {"ip_dscp", 1, false, OF_FORMAT_DECIMAL, AT(ip_dscp), .bit = OF_M_IP_DSCP},
+    [9] = {"ip_ecn", 1, false, OF_FORMAT_DECIMAL, OTHER},
+    [10] = {"nw_proto", 1, false, OF_FORMAT_DECIMAL, AT(ip_proto), .bit = OF_M_IP_PROTO},
+    [11] = {"nw_src", 4, true, OF_FORMAT_IPV4, AT(ipv4_src), AT(ipv4_src_mask), OF_M_IPV4_SRC},
+    [12] = {"nw_dst", 4, true, OF_FORMAT_IPV4, AT(ipv4_dst), AT(ipv4_dst_mask), OF_M_IPV4_DST},
+    [13] = {"tcp_src", 2, false, OF_FORMAT_DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
+    [14] = {"tcp_dst", 2, false, OF_FORMAT_DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
+    [15] = {"udp_src", 2, false, OF_FORMAT_DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
+    [16] = {"udp_dst", 2, false, OF_FORMAT_DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
+    [17] = {"sctp_src", 2, false, OF_FORMAT_DECIMAL, AT(l4_src), .bit = OF_M_L4_SRC},
+    [18] = {"sctp_dst", 2, false, OF_FORMAT_DECIMAL, AT(l4_dst), .bit = OF_M_L4_DST},
+    [19] = {"icmp_type", 1, false, OF_FORMAT_DECIMAL, AT(icmp_type), .bit = OF_M_ICMP_TYPE},
+    [20] = {"icmp_code", 1, false, OF_FORMAT_DECIMAL, AT(icmp_code), .bit = OF_M_ICMP_CODE},
+    [21] = {"arp_op", 2, false, OF_FORMAT_DECIMAL, AT(arp_op), .bit = OF_M_ARP_OP},
+    [22] = {"arp_spa", 4, true, OF_FORMAT_IPV4, AT(arp_spa), AT(arp_spa_mask), OF_M_ARP_SPA},
+    [23] = {"arp_tpa", 4, true, OF_FORMAT_IPV4, AT(arp_tpa), AT(arp_tpa_mask), OF_M_ARP_TPA},
+    [24] = {"arp_sha", 6, true, OF_FORMAT_MAC, OTHER},
+    [25] = {"arp_tha", 6, true, OF_FORMAT_MAC, OTHER},
+    [26] = {"ipv6_src", 16, true, OF_FORMAT_IPV6, AT(ipv6_src), .bit = OF_M_IPV6_SRC},
+    [27] = {"ipv6_dst", 16, true, OF_FORMAT_IPV6, AT(ipv6_dst), .bit = OF_M_IPV6_DST},
+    [28] = {"ipv6_label", 4, true, OF_FORMAT_HEX, OTHER},
+    [29] = {"icmpv6_type", 1, false, OF_FORMAT_DECIMAL, AT(icmp_type), .bit = OF_M_ICMP_TYPE},
+    [30] = {"icmpv6_code", 1, false, OF_FORMAT_DECIMAL, AT(icmp_code), .bit = OF_M_ICMP_CODE},
+    [31] = {"nd_target", 16, false, OF_FORMAT_IPV6, OTHER},
+    [32] = {"nd_sll", 6, false, OF_FORMAT_MAC, OTHER},
+    [33] = {"nd_tll", 6, false, OF_FORMAT_MAC, OTHER},
+    [34] = {"mpls_label", 4, false, OF_FORMAT_DECIMAL, OTHER},
+    [35] = {"mpls_tc", 1, false, OF_FORMAT_DECIMAL, OTHER},
+    [36] = {"mpls_bos", 1, false, OF_FORMAT_DECIMAL, OTHER},
+    [37] = {"pbb_isid", 3, true, OF_FORMAT_HEX, OTHER},
+    [38] = {"tun_id", 8, true, OF_FORMAT_HEX, AT(tunnel_id), AT(tunnel_id_mask), OF_M_TUNNEL_ID},
+    [39] = {"ipv6_exthdr", 2, true, OF_FORMAT_HEX, OTHER},
 };
 #define N_FIELDS OF_LEN(fields)
 _Static_assert(N_FIELDS == OFPXMT_COUNT, "a row for every field of the spec");
@@ -468,30 +466,75 @@ of_add_oxm(struct of_buffer *list, const struct of_oxm *oxm)
 /* ---- printing ------------------------------------------------------------------------- */
 
 static void
-print_value(struct of_printer *printer, enum format format, const uint8_t *p, unsigned size)
+print_number(struct of_printer *printer, enum of_format format, const uint8_t *p, unsigned size)
 {
-    char text[INET6_ADDRSTRLEN];
     uint64_t number = 0;
 
-    switch (format) {
-    case MAC:
-        of_say_mac(printer, p);
+    while (size > 8 && *p == 0) { /* a label or register of 16 bytes */
+        p++;
+        size--;
+    }
+    if (size > 8) {
+        of_say(printer, "0x%x", *p);
+        while (--size)
+            of_say(printer, "%02x", *++p);
         return;
-    case IPV4:
-    case IPV6:
-        of_say(printer, "%s",
-               inet_ntop(format == IPV4 ? AF_INET : AF_INET6, p, text, sizeof(text)));
-        return;
-    case DECIMAL:
-    case HEX:
-        break;
     }
     for (unsigned i = 0; i < size; i++)
         number = number << 8 | p[i];
-    if (format == HEX)
+    if (format == OF_FORMAT_HEX)
         of_say(printer, "0x%0*lx", size == 2 ? 4 : 1, (unsigned long)number);
     else
         of_say(printer, "%lu", (unsigned long)number);
+}
+
+static void
+print_value(struct of_printer *printer, enum of_format format, const uint8_t *p, unsigned size)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    switch (format) {
+    case OF_FORMAT_MAC:
+        of_say_mac(printer, p);
+        break;
+    case OF_FORMAT_IPV4:
+    case OF_FORMAT_IPV6:
+        of_say(printer, "%s",
+               inet_ntop(format == OF_FORMAT_IPV4 ? AF_INET : AF_INET6, p, text, sizeof(text)));
+        break;
+    case OF_FORMAT_PORT: /* Nicira's is of 1.0 */
+        of_say_port_number(printer, size == 2 ? of_port_from10(of_get16(p)) : of_get32(p));
+        break;
+    default:
+        print_number(printer, format, p, size);
+    }
+}
+
+/* A field that find_field() does not know. */
+static void
+print_extension(struct of_printer *printer, const struct tlv *tlv)
+{
+    unsigned head =
+        tlv->class == OFPXMC_EXPERIMENTER && tlv->size >= EXPERIMENTER_SIZE ? EXPERIMENTER_SIZE : 0;
+    uint32_t experimenter = head ? of_get32(tlv->value) : 0;
+    const struct of_oxm_extension *row = of_oxm_extension(tlv->class, experimenter, tlv->field);
+    unsigned size = (tlv->size - head) / (tlv->has_mask ? 2u : 1u);
+    const uint8_t *value = tlv->value + head, *mask = value + size;
+    bool known = row && size && (row->size == size || row->size == OF_ANY_SIZE);
+
+    of_say_oxm_name(printer, tlv->class, experimenter, tlv->field);
+    of_say(printer, "=");
+    if (known)
+        print_value(printer, row->format, value, size);
+    else
+        of_say_hex(printer, value, size);
+    if (!tlv->has_mask || (known && all_ones(mask, size)))
+        return;
+    of_say(printer, "/");
+    if (known)
+        print_value(printer, row->format, mask, size);
+    else
+        of_say_hex(printer, mask, size);
 }
 
 static void
@@ -500,17 +543,7 @@ print_tlv(struct of_printer *printer, const struct tlv *tlv)
     const struct oxm_field *field;
 
     if (find_field(tlv, &field) || !field) {
-        unsigned head = tlv->class == OFPXMC_EXPERIMENTER && tlv->size >= EXPERIMENTER_SIZE
-                            ? EXPERIMENTER_SIZE
-                            : 0;
-        unsigned size = (tlv->size - head) / (tlv->has_mask ? 2u : 1u);
-
-        of_say(printer, "oxm(0x%x,%u)=", head ? of_get32(tlv->value) : tlv->class, tlv->field);
-        of_say_hex(printer, tlv->value + head, size);
-        if (tlv->has_mask) {
-            of_say(printer, "/");
-            of_say_hex(printer, tlv->value + head + size, size);
-        }
+        print_extension(printer, tlv);
         return;
     }
     of_say(printer, "%s=", field->name);

@@ -452,11 +452,10 @@ of_print_port_stats(struct of_printer *printer, uint8_t version, struct of_curso
             uint64_t value;
 
             memcpy(&value, (const uint8_t *)&stats + counters[i].offset, 8);
-            if (value != UINT64_MAX) /* the switch has no such counter */
-                of_say(printer, " %s=%lu", counters[i].name, (unsigned long)value);
+            of_say_counter(printer, counters[i].name, value);
         }
         if (version != OF10)
-            of_say(printer, " duration=%u.%09u", stats.duration_s, stats.duration_ns);
+            of_say_duration(printer, stats.duration_s, stats.duration_ns);
         of_say(printer, "]");
     }
     return error;

@@ -38,15 +38,22 @@ of_say_mac(struct of_printer *printer, const uint8_t mac[6])
 }
 
 void
-of_say_port(struct of_printer *printer, const char *name, uint32_t port)
+of_say_port_number(struct of_printer *printer, uint32_t port)
 {
     static const char *const reserved[] = {"IN_PORT", "TABLE",      "NORMAL", "FLOOD",
                                            "ALL",     "CONTROLLER", "LOCAL",  "ANY"};
 
     if (port >= OFPP_IN_PORT)
-        of_say(printer, "%s:%s", name, reserved[port - OFPP_IN_PORT]);
+        of_say(printer, "%s", reserved[port - OFPP_IN_PORT]);
     else
-        of_say(printer, "%s:%u", name, port);
+        of_say(printer, "%u", port);
+}
+
+void
+of_say_port(struct of_printer *printer, const char *name, uint32_t port)
+{
+    of_say(printer, "%s:", name);
+    of_say_port_number(printer, port);
 }
 
 void
@@ -54,6 +61,22 @@ of_say_buffer(struct of_printer *printer, uint32_t buffer_id)
 {
     if (buffer_id != OF_NO_BUFFER)
         of_say(printer, " buffer=0x%x", buffer_id);
+}
+
+void
+of_say_counter(struct of_printer *printer, const char *name, uint64_t value)
+{
+    const char *separator = printer->len && printer->text[printer->len - 1] == '{' ? "" : " ";
+
+    if (value != UINT64_MAX)
+        of_say(printer, "%s%s=%lu", separator, name, (unsigned long)value);
+}
+
+void
+of_say_duration(struct of_printer *printer, uint32_t seconds, uint32_t nanoseconds)
+{
+    if (seconds != UINT32_MAX)
+        of_say(printer, " duration=%u.%09u", seconds, nanoseconds);
 }
 
 void

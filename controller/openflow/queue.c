@@ -298,11 +298,12 @@ of_print_queue_stats(struct of_printer *printer, uint8_t version, struct of_curs
     while ((error = of_next_queue_stats(version, body, &stats)) > 0) {
         of_say(printer, " [");
         of_say_port(printer, "port", stats.port);
-        of_say(printer, " queue=%u bytes=%lu packets=%lu errors=%lu", stats.queue,
-               (unsigned long)stats.tx_bytes, (unsigned long)stats.tx_packets,
-               (unsigned long)stats.tx_errors);
+        of_say(printer, " queue=%u", stats.queue);
+        of_say_counter(printer, "bytes", stats.tx_bytes);
+        of_say_counter(printer, "packets", stats.tx_packets);
+        of_say_counter(printer, "errors", stats.tx_errors);
         if (version != OF10)
-            of_say(printer, " duration=%u.%09u", stats.duration_s, stats.duration_ns);
+            of_say_duration(printer, stats.duration_s, stats.duration_ns);
         of_say(printer, "]");
     }
     return error;

@@ -115,8 +115,10 @@ of_print_table_stats(struct of_printer *printer, uint8_t version, struct of_curs
             of_say_text(printer, stats.name);
             of_say(printer, " wildcards=0x%x max_entries=%u", stats.wildcards, stats.max_entries);
         }
-        of_say(printer, " active=%u lookups=%lu matched=%lu]", stats.active,
-               (unsigned long)stats.lookups, (unsigned long)stats.matched);
+        of_say(printer, " active=%u", stats.active);
+        of_say_counter(printer, "lookups", stats.lookups);
+        of_say_counter(printer, "matched", stats.matched);
+        of_say(printer, "]");
     }
     return error;
 }
@@ -322,25 +324,16 @@ of_add_table_property(struct of_buffer *list, const struct of_table_property *pr
 static void
 say_id(struct of_printer *printer, uint16_t type, uint32_t id, uint32_t experimenter)
 {
-    const char *name = NULL;
+    const char *name;
 
-    switch (ids_of(type)) {
-    case INSTRUCTIONS:
-        name = of_instruction_name((uint16_t)id);
-        break;
-    case ACTIONS:
-        name = of_action_name((uint16_t)id);
-        break;
-    case FIELDS:
-        name = of_oxm_name((uint16_t)(id >> 16), (uint8_t)(id >> 9 & 0x7f));
-        break;
-    default:
-        break;
+    if (ids_of(type) == FIELDS) {
+        of_say_oxm_name(printer, (uint16_t)(id >> 16), experimenter, (uint8_t)(id >> 9 & 0x7f));
+        return;
     }
+    name =
+        ids_of(type) == ACTIONS ? of_action_name((uint16_t)id) : of_instruction_name((uint16_t)id);
     if (name)
         of_say(printer, "%s", name);
-    else if (ids_of(type) == FIELDS)
-        of_say(printer, "oxm(0x%x,%u)", experimenter ? experimenter : id >> 16, id >> 9 & 0x7f);
     else
         of_say(printer, "%u", id);
 }
