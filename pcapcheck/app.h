@@ -23,6 +23,7 @@ struct app {
     unsigned n_interfaces, n_files;
     const char *expect, *junit, *channel; /* borrowed from argv */
     FILE *junit_file;                     /* owned; opened before privileges are dropped */
+    uint16_t port;                        /* openflow: of the channel; 0: those assigned */
     bool json, once;
     uint64_t for_ns; /* 0: until a signal */
     int epoll;

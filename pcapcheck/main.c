@@ -24,7 +24,7 @@
 #define SYNC_NS (2 * SB_SECOND) /* a run waits so long for the bus before it counts its time */
 #define DROP_MEMORY_NS (60 * SB_SECOND)
 
-enum { OPT_FOR = 256, OPT_EXPECT, OPT_JSON, OPT_JUNIT, OPT_ONCE };
+enum { OPT_FOR = 256, OPT_EXPECT, OPT_JSON, OPT_JUNIT, OPT_ONCE, OPT_PORT };
 
 static const struct argp_option options[] = {
     {"interface", 'i', "IF", 0, "capture on this interface, and on no other than those given", 0},
@@ -34,6 +34,7 @@ static const struct argp_option options[] = {
     {"json", OPT_JSON, NULL, 0, "JSON, one object a line", 0},
     {"junit", OPT_JUNIT, "FILE", 0, "write the verdicts as JUnit XML", 0},
     {"once", OPT_ONCE, NULL, 0, "flows: print the table once", 0},
+    {"port", OPT_PORT, "PORT", 0, "openflow: a TCP port of the channel beside 6653 and 6633", 0},
     {0},
 };
 
@@ -61,6 +62,8 @@ static error_t
 parse(int key, char *arg, struct argp_state *state)
 {
     struct app *app = state->input;
+    unsigned long port;
+    char *end;
 
     switch (key) {
     case ARGP_KEY_INIT:
@@ -91,6 +94,12 @@ parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPT_ONCE:
         app->once = true;
+        return 0;
+    case OPT_PORT:
+        port = strtoul(arg, &end, 10);
+        if (!*arg || *end || !port || port > UINT16_MAX)
+            argp_error(state, "%s: not a port", arg);
+        app->port = (uint16_t)port;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num == 0 && strcmp(arg, "flows") == 0)
@@ -291,7 +300,7 @@ main(int argc, char **argv)
     sb_common_version("pcapcheck");
     argp_parse(&argp, argc, argv, 0, NULL, app);
     if (app->command == CMD_OPENFLOW) {
-        result = pc_openflow(app->channel, app->json);
+        result = pc_openflow(app->channel, app->port, app->json);
         free(app);
         return result;
     }

@@ -2,10 +2,10 @@
  *
  * openflow.c - `pcapcheck openflow FILE`: the OpenFlow messages in a capture of the channel.
  *
- * TCP streams from or to port 6653 or 6633 are put in order by sequence number, each direction on
- * its own. Segments that are early wait (up to WAIT_MAX bytes a stream); bytes the capture does not
- * have are skipped with a note, and the stream is taken up again at the next segment that begins
- * with a plausible header. Not a hot path: it allocates. One thread.
+ * TCP streams from or to port 6653, 6633 or the one that was given are put in order by sequence
+ * number, each direction on its own. Segments that are early wait (up to WAIT_MAX bytes a stream);
+ * bytes the capture does not have are skipped with a note, and the stream is taken up again at the
+ * next segment that begins with a plausible header. Not a hot path: it allocates. One thread.
  */
 #include "pcapcheck.h"
 
@@ -15,6 +15,7 @@
 
 #define WAIT_MAX (1u << 20)
 #define STREAMS_MAX 65536
+#define TEXT_SIZE (1u << 20) /* of any message: the features of many tables are the longest */
 
 struct segment {
     struct segment *next; /* by sequence number */
@@ -38,6 +39,8 @@ struct channel {
     struct stream **stream; /* owned */
     uint32_t n_streams;
     struct pc_index by_key;
+    char *text;    /* owned: TEXT_SIZE, the line of a message */
+    uint16_t port; /* of the channel, beside the two that are assigned; 0: none */
     bool json;
     uint64_t messages, bad, skipped;
 };
@@ -98,8 +101,6 @@ plausible(const uint8_t *p, uint32_t size)
 static void
 take_bytes(struct channel *c, struct stream *s, uint64_t t, const uint8_t *p, uint32_t size)
 {
-    char text[16384]; /* of a list of flows; what is longer ends with "..." */
-
     s->next += size;
     if (s->lost) {
         if (!plausible(p, size)) {
@@ -121,18 +122,18 @@ take_bytes(struct channel *c, struct stream *s, uint64_t t, const uint8_t *p, ui
         p += n;
         size -= n;
         while ((length = of_frame(s->message, s->n, &h)) > 0) {
-            if (of_print(s->message, (size_t)length, text, sizeof text) < 0)
+            if (of_print(s->message, (size_t)length, c->text, TEXT_SIZE) < 0)
                 c->bad++;
-            line(c, s, t, text);
+            line(c, s, t, c->text);
             c->messages++;
             s->n -= (uint32_t)length;
             memmove(s->message, s->message + length, s->n);
         }
         if (length < 0) {
             c->bad++;
-            snprintf(text, sizeof text, "(message length %u is not possible: stream given up here)",
-                     h.length);
-            line(c, s, t, text);
+            snprintf(c->text, TEXT_SIZE,
+                     "(message length %u is not possible: stream given up here)", h.length);
+            line(c, s, t, c->text);
             s->lost = true;
             s->n = 0;
             return;
@@ -204,9 +205,9 @@ stream_of(struct channel *c, const struct pc_packet *pk)
 }
 
 static bool
-is_channel(uint16_t port)
+is_channel(const struct channel *c, uint16_t port)
 {
-    return port == 6653 || port == 6633;
+    return port == 6653 || port == 6633 || (c->port && port == c->port);
 }
 
 static void
@@ -217,7 +218,7 @@ segment(struct channel *c, const struct pc_packet *pk, uint64_t t)
     struct stream *s;
 
     if (pk->inner.ip_proto != 6 || !(pk->inner.has & PC_HAS_L4) ||
-        (!is_channel(pk->inner.l4_src) && !is_channel(pk->inner.l4_dst)))
+        (!is_channel(c, pk->inner.l4_src) && !is_channel(c, pk->inner.l4_dst)))
         return;
     s = stream_of(c, pk);
     if (!s)
@@ -256,9 +257,9 @@ segment(struct channel *c, const struct pc_packet *pk, uint64_t t)
 }
 
 int
-pc_openflow(const char *path, bool json)
+pc_openflow(const char *path, uint16_t port, bool json)
 {
-    struct channel c = {.json = json};
+    struct channel c = {.port = port, .json = json};
     struct pc_reader *reader = NULL;
     struct pc_record record;
     char message[256];
@@ -269,7 +270,8 @@ pc_openflow(const char *path, bool json)
         return 2;
     }
     c.stream = calloc(STREAMS_MAX, sizeof *c.stream);
-    if (!c.stream || pc_index_init(&c.by_key, STREAMS_MAX)) {
+    c.text = malloc(TEXT_SIZE);
+    if (!c.stream || !c.text || pc_index_init(&c.by_key, STREAMS_MAX)) {
         fprintf(stderr, "pcapcheck: no memory\n");
         goto out;
     }
@@ -296,6 +298,7 @@ out:
         free(c.stream[i]);
     }
     free(c.stream);
+    free(c.text);
     pc_index_free(&c.by_key);
     pc_reader_close(&reader);
     if (n < 0)

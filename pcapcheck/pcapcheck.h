@@ -449,7 +449,9 @@ void pc_view_json(FILE *f, const struct pc_net *net, const struct sb_observed *r
 /* ---- openflow (openflow.c)
  * --------------------------------------------------------------------------- */
 
-/* Prints the OpenFlow messages in a capture. Exit code. */
-int pc_openflow(const char *path, bool json);
+/* Prints the OpenFlow messages in a capture; port: of the channel, beside those assigned. Exit
+ * code.
+ */
+int pc_openflow(const char *path, uint16_t port, bool json);
 
 #endif

@@ -32,7 +32,7 @@ print_lines(void)
     int status = 0;
 
     while (fgets(hex, sizeof(hex), stdin)) {
-        static char line[65536];
+        static char line[1 << 20]; /* of the features of many tables */
         size_t size = strcspn(hex, "\n") / 2;
         unsigned byte;
 
