@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # openflow.bats - the codec against other programs: ovs-ofctl and tshark read one of every message that
-# we make, and say what we say; we read what Open vSwitch, ovs-ofctl and ovs-testcontroller say to each
-# other. Bridge t-codec, ports 16791 and 16792.
+# we make, and say what we say; we read what os-ken makes, and what Open vSwitch, ovs-ofctl,
+# ovs-testcontroller and os-ken say to each other, as tshark and ovs-ofctl do.
+# Bridge t-codec, ports 16791 and 16792.
 load helper
 
 BRIDGE=t-codec
@@ -25,6 +26,7 @@ teardown() {
 
 @test "tshark reads one of every message, and says the same" {
     python3 "$ROOT/tests/system/openflow_oracle.py" tshark <"$BATS_FILE_TMPDIR/every"
+    cut -f 3,4 "$BATS_FILE_TMPDIR/every" | python3 "$ROOT/tests/system/openflow_fields.py"
 }
 
 @test "the codes of errors have the names that tshark and ovs-ofctl give them" {
@@ -39,6 +41,46 @@ teardown() {
     not python3 "$oracle" ovs <"$BATS_TEST_TMPDIR/number"
     not python3 "$oracle" tshark <"$BATS_TEST_TMPDIR/number"
     not python3 "$oracle" ovs <"$BATS_TEST_TMPDIR/word" # tshark names all flags there are, set or not
+}
+
+# The messages that os-ken makes: name, ovs or -, hex, our line.
+osken_rows() {
+    local -r here=$BATS_TEST_TMPDIR
+    [ -x /usr/bin/osken-manager ] || skip "no os-ken"
+    PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$ROOT/tests/system/openflow_osken.py" >"$here/messages"
+    cut -f 3 "$here/messages" | "$(tool openflow_hex)" - >"$here/lines"
+    paste "$here/messages" "$here/lines" >"$here/rows"
+    [ "$(wc -l <"$here/rows")" -gt 380 ]
+}
+
+@test "what os-ken makes, field by field as tshark reads it" {
+    osken_rows
+    cut -f 3,4 "$BATS_TEST_TMPDIR/rows" | python3 "$ROOT/tests/system/openflow_fields.py"
+}
+
+@test "what os-ken makes, as ovs-ofctl reads it" {
+    full_only
+    osken_rows
+    python3 "$ROOT/tests/system/openflow_oracle.py" ovs <"$BATS_TEST_TMPDIR/rows"
+}
+
+@test "the comparison by fields sees another number, place, mask, action and flag" {
+    full_only
+    local change
+    osken_rows
+    for change in '1.3 FLOW_MOD all fields|priority=77|priority=78' '1.3 FLOW_MOD all fields|in_port=3,|in_port=4,' \
+        '1.3 FLOW_MOD all fields|nw_src=10.1.0.0/255.255.0.0|nw_src=10.1.0.0' \
+        '1.3 FLOW_MOD all fields|tcp_src=1234,tcp_dst=443|tcp_dst=443,tcp_src=1234' \
+        '1.3 FLOW_MOD action output controller|output:CONTROLLER:128,|' '1.3 FLOW_MOD action pbb|push_pbb|push_mpls' \
+        '1.3 FLOW_MOD flag 1|RESET_COUNTS|NO_BYT_COUNTS' '1.3 MULTIPART_REPLY port|rx_packets=1000|rx_packets=1001' \
+        '1.3 MULTIPART_REPLY table_features|match=in_port,|match=in_phy_port,' '1.3 ECHO_REPLY|xid=0x6|xid=0x7' \
+        '1.0 FLOW_MOD match 13|10.0.0.0/255.0.0.0|10.0.0.0/255.128.0.0' '1.0 FLOW_MOD match 3|dl_src|dl_dst'; do
+        IFS='|' read -r name old new <<<"$change"
+        grep "^$name"$'\t' "$BATS_TEST_TMPDIR/rows" | cut -f 3,4 >"$BATS_TEST_TMPDIR/row"
+        python3 "$ROOT/tests/system/openflow_fields.py" <"$BATS_TEST_TMPDIR/row"
+        grep -q "$old" "$BATS_TEST_TMPDIR/row"
+        not python3 "$ROOT/tests/system/openflow_fields.py" < <(sed "s|$old|$new|" "$BATS_TEST_TMPDIR/row")
+    done
 }
 
 # Everything that ovs-ofctl can ask and say, in one version.
@@ -95,23 +137,31 @@ talk() { # OpenFlow10 | OpenFlow13
 }
 
 capture() { # PORT
-    tcpdump -i lo --immediate-mode -U -s 0 -w "$BATS_TEST_TMPDIR/pcap" "tcp port $1" 3>&- 2>"$BATS_TEST_TMPDIR/tcpdump" &
+    tcpdump -i lo --immediate-mode -B 8192 -U -s 0 -w "$BATS_TEST_TMPDIR/pcap" "tcp port $1" 3>&- 2>"$BATS_TEST_TMPDIR/tcpdump" &
     CAPTURE=$!
     eventually 5 grep -q 'listening on' "$BATS_TEST_TMPDIR/tcpdump"
 }
 
-# Our line of each message that was captured, compared with OVS's. What our codec calls malformed fails.
+# Our line of each message that was captured, compared with tshark's, and with OVS's but for experimenters
+# that it does not know. What our codec calls malformed fails.
 captured() { # PORT
+    local -r here=$BATS_TEST_TMPDIR
     kill -INT $CAPTURE
     wait $CAPTURE || true
-    python3 "$ROOT/tests/system/openflow_stream.py" "$1" "$BATS_TEST_TMPDIR/pcap" >"$BATS_TEST_TMPDIR/hex"
-    "$(tool openflow_hex)" - <"$BATS_TEST_TMPDIR/hex" >"$BATS_TEST_TMPDIR/lines" || { grep -n '!' "$BATS_TEST_TMPDIR/lines"; return 1; }
-    not grep -n ' !' "$BATS_TEST_TMPDIR/lines"
-    echo "$(wc -l <"$BATS_TEST_TMPDIR/lines") messages"
-    paste -d '\t' <(yes 'captured' | head -n "$(wc -l <"$BATS_TEST_TMPDIR/hex")") \
-        <(yes ovs | head -n "$(wc -l <"$BATS_TEST_TMPDIR/hex")") "$BATS_TEST_TMPDIR/hex" "$BATS_TEST_TMPDIR/lines" \
-        >"$BATS_TEST_TMPDIR/rows"
-    python3 "$ROOT/tests/system/openflow_oracle.py" ovs <"$BATS_TEST_TMPDIR/rows"
+    python3 "$ROOT/tests/system/openflow_stream.py" "$1" "$here/pcap" >"$here/hex"
+    "$(tool openflow_hex)" - <"$here/hex" >"$here/lines" || { grep -n ' !' "$here/lines"; return 1; }
+    not grep -n ' !' "$here/lines"
+    echo "$(wc -l <"$here/lines") messages"
+    "$(tool pcapcheck)" openflow --port "$1" --json "$here/pcap" | jq -r .message | diff - "$here/lines"
+    if [ "$(stat -c %s "$here/pcap")" -lt 2000000 ]; then
+        paste "$here/hex" "$here/lines" | python3 "$ROOT/tests/system/openflow_fields.py" "$here/pcap" "$1"
+    else # the features of all tables, again and again: a gigabyte of fields
+        paste "$here/hex" "$here/lines" | grep -v ' TABLE_FEATURES more ' | python3 "$ROOT/tests/system/openflow_fields.py"
+    fi
+    paste -d '\t' <(sed 's/.*/captured/' "$here/lines") \
+        <(sed 's/.*experimenter=0x6b656e.*/-/; s/^ERROR .*\(BAD_EXPERIMENTER\|BAD_VENDOR\).*/-/; t; s/.*/ovs/' "$here/lines") \
+        "$here/hex" "$here/lines" >"$here/rows"
+    python3 "$ROOT/tests/system/openflow_oracle.py" ovs <"$here/rows"
 }
 
 new_bridge() { # CONTROLLER
@@ -201,29 +251,47 @@ ask_all() { # 1.0 | 1.3
 @test "Open vSwitch takes every request we make in 1.0, and we read its answers" { ask_all 1.0; }
 
 # Packets: another controller answers them.
-controller_and_switch() { # VERSION
-    local i
-    ovs-testcontroller -v -O "$1" ptcp:$LISTEN:127.0.0.1 3>&- >"$BATS_TEST_TMPDIR/controller" 2>&1 &
+controller_and_switch() { # VERSION testcontroller|osken TYPE...
+    local i type
+    if [ "$2" = osken ]; then
+        [ -x /usr/bin/osken-manager ] || skip "no os-ken"
+        PYTHONDONTWRITEBYTECODE=1 /usr/bin/osken-manager --ofp-listen-host 127.0.0.1 --ofp-tcp-listen-port $LISTEN \
+            "$ROOT/tests/bench/osken_learning.py" "$ROOT/tests/system/openflow_osken_app.py" 3>&- >"$BATS_TEST_TMPDIR/controller" 2>&1 &
+    else
+        ovs-testcontroller -v -O "$1" ptcp:$LISTEN:127.0.0.1 3>&- >"$BATS_TEST_TMPDIR/controller" 2>&1 &
+    fi
     CONTROLLER=$!
     capture $LISTEN
     new_bridge tcp:127.0.0.1:$LISTEN
     ovs-vsctl --timeout=5 set bridge $BRIDGE protocols="$1"
+    eventually 10 connected
     for i in 1 2; do ip link set t-codec$i up; done
     for i in 1 2 3; do # nobody answers: requests are packets too
         ping -c 1 -W 0.2 -I t-codec1 "10.254.254.$i" >/dev/null 2>&1 || true
     done
-    eventually 10 packets_came
+    eventually 10 came PACKET_OUT
+    ip link set t-codec2 down
+    eventually 10 came HELLO FEATURES_REQUEST FEATURES_REPLY PACKET_IN PACKET_OUT PORT_STATUS "${@:3}"
     captured $LISTEN
-    for type in HELLO FEATURES_REQUEST FEATURES_REPLY PACKET_IN PACKET_OUT PORT_STATUS; do
-        grep -q "^$type " "$BATS_TEST_TMPDIR/lines" || { echo "no $type"; return 1; }
-    done
 }
-packets_came() {
-    python3 "$ROOT/tests/system/openflow_stream.py" $LISTEN "$BATS_TEST_TMPDIR/pcap" | grep '^0[14]0a' >/dev/null
+connected() { [ "$(ovs-vsctl --timeout=5 get controller $BRIDGE is_connected)" = true ]; }
+came() { # TYPE...
+    local type
+    "$(tool pcapcheck)" openflow --port $LISTEN "$BATS_TEST_TMPDIR/pcap" 2>/dev/null | cut -d ' ' -f 5 | sort -u >"$BATS_TEST_TMPDIR/types" || true
+    for type; do grep -qx "$type" "$BATS_TEST_TMPDIR/types" || { echo "no $type"; return 1; }; done
 }
 
-@test "we read what ovs-testcontroller and Open vSwitch say to each other in 1.3" { controller_and_switch OpenFlow13; }
+@test "we read what ovs-testcontroller and Open vSwitch say to each other in 1.3" { controller_and_switch OpenFlow13 testcontroller; }
 @test "we read what ovs-testcontroller and Open vSwitch say to each other in 1.0" {
     full_only
-    controller_and_switch OpenFlow10
+    controller_and_switch OpenFlow10 testcontroller
+}
+@test "we read what os-ken and Open vSwitch say to each other in 1.3" {
+    full_only
+    controller_and_switch OpenFlow13 osken ERROR FLOW_REMOVED MULTIPART_REPLY METER_MOD GROUP_MOD QUEUE_GET_CONFIG_REPLY
+    [ "$(cut -d ' ' -f 1 "$BATS_TEST_TMPDIR/lines" | sort -u | wc -l)" -ge 28 ] # of 30 types
+}
+@test "we read what os-ken and Open vSwitch say to each other in 1.0" {
+    full_only
+    controller_and_switch OpenFlow10 osken ERROR FLOW_REMOVED STATS_REPLY VENDOR
 }
