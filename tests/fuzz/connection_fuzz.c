@@ -72,11 +72,12 @@ clean(void)
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const enum sb_table_id ids[] = {SB_T_switch, SB_T_port,     SB_T_link,
-                                           SB_T_host,   SB_T_mac,      SB_T_flow,
-                                           SB_T_group,  SB_T_decision, SB_T_event};
+    static const enum sb_table_id ids[] = {
+        SB_T_switch, SB_T_port,      SB_T_link,       SB_T_host,     SB_T_mac,  SB_T_flow,
+        SB_T_group,  SB_T_installed, SB_T_flow_table, SB_T_decision, SB_T_event};
     struct sb_owner_table tables[sizeof(ids) / sizeof(ids[0])];
-    struct sb_owner_config config = {.name = "controller", .tables = tables, .n_tables = 9};
+    struct sb_owner_config config = {
+        .name = "controller", .tables = tables, .n_tables = sizeof(ids) / sizeof(ids[0])};
     static char instance[32], dir[] = "/tmp/connection-fuzz-XXXXXX";
     char message[SB_MESSAGE_MAX], config_message[SB_CONFIG_MESSAGE_MAX];
 
