@@ -3,9 +3,10 @@
  * connection.c - one OpenFlow connection: its life, bytes out, liveness. What comes in is in
  * messages.c.
  *
- * Everything a turn produces goes into conn->out and out by one write at its end. A switch that reads too slowly
- * loses first the answers to its packets (beyond CTL_OUT_PACKETS bytes), then all but echo and
- * errors (beyond CTL_OUT_MAX), all counted; when a byte has waited for CTL_BLOCKED_NS it is closed.
+ * Everything a turn produces goes into conn->out and out by one write at its end. A switch that
+ * reads too slowly loses first the answers to its packets (beyond CTL_OUT_PACKETS bytes), then all
+ * but echo and errors (beyond CTL_OUT_MAX), all counted; when a byte has waited for CTL_BLOCKED_NS
+ * it is closed.
  */
 #include "controller.h"
 
@@ -19,7 +20,6 @@
 
 #include "connection.h"
 #include "policy/policy.h"
-
 
 static const char *const state_names[] = {
     [CTL_HELLO] = "hello",         [CTL_FEATURES] = "features", [CTL_WAIT] = "wait",

@@ -73,8 +73,7 @@ ctl_conn_room_is(const struct ctl_conn *conn, struct of_buffer *ret)
 /* Room for `need` bytes, if no more than `limit` wait then. False: there is none; _or_drop and
  * _below count that as a message dropped. */
 bool ctl_conn_room_to(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret);
-bool ctl_conn_room_or_drop(struct ctl_conn *conn, size_t need, size_t limit,
-                           struct of_buffer *ret);
+bool ctl_conn_room_or_drop(struct ctl_conn *conn, size_t need, size_t limit, struct of_buffer *ret);
 
 /* The same if it is there without more ado, for packet-outs too. False says nothing. */
 static inline bool
@@ -82,8 +81,7 @@ ctl_conn_room_fast(struct ctl_conn *conn, size_t need, struct of_buffer *ret)
 {
     size_t end = conn->out_end + need;
 
-    if (__builtin_expect(end > conn->out_size || end > CTL_OUT_PACKETS ||
-                             conn->state == CTL_CLOSED,
+    if (__builtin_expect(end > conn->out_size || end > CTL_OUT_PACKETS || conn->state == CTL_CLOSED,
                          0))
         return false;
     ctl_conn_room_is(conn, ret);

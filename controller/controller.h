@@ -166,8 +166,8 @@ struct ctl_packet {
     /* The policy's own, from expect() to packet_in(): of the rule that will answer it, likely */
     struct sb_flow row;
     uint64_t hash;
-    int64_t slot;         /* where its row is likely to be */
-    uint32_t from, to;    /* fdb.c: where its addresses are, likely */
+    int64_t slot;      /* where its row is likely to be */
+    uint32_t from, to; /* fdb.c: where its addresses are, likely */
 };
 
 #define CTL_SPARES 16
@@ -260,9 +260,9 @@ struct ctl_worker {
 
     /* borrowed: this worker's shards */
     struct sb_table *mac, *flow, *group, *decision, *installed, *flow_table;
-    struct ctl_rows *installed_rows; /* owned: rows of `installed` by switch */
-    uint32_t *installed_round;       /* owned: by slot, the list of flows it was last seen in */
-    uint32_t poll_rounds;            /* lists of flows read so far */
+    struct ctl_rows *installed_rows;  /* owned: rows of `installed` by switch */
+    uint32_t *installed_round;        /* owned: by slot, the list of flows it was last seen in */
+    uint32_t poll_rounds;             /* lists of flows read so far */
     struct ctl_rows *rows, *mac_rows; /* owned: rows of `flow` and `mac` by switch */
     uint64_t secret[2];               /* of hashes over what hosts choose */
     uint64_t confirm_mono_ns; /* when what nobody confirmed since the restart goes; 0: it went */
@@ -277,7 +277,7 @@ struct ctl_worker {
         size_t size;
     } spares[CTL_SPARES]; /* buffers for output, the one used last at the end */
     unsigned n_spares;
-    struct ctl_conn *dead;  /* those to free at the end of the turn */
+    struct ctl_conn *dead; /* those to free at the end of the turn */
 
     struct ctl_host *hosts; /* owned */
     uint32_t hosts_size, n_hosts;
@@ -592,8 +592,8 @@ uint64_t ctl_fdb_drop_restored(struct ctl_worker *worker);
 /* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod
  * and remembers it for the next barrier. False: not sent, because the switch is not connected (conn
  * NULL) or does not read. hash: sb_hash(worker->flow, row); slot: where its row may be, or -1;
- * packet: what it was decided for, if that shall go the rule's way at once: the flow-mod releases its
- * buffer, or a packet-out follows. */
+ * packet: what it was decided for, if that shall go the rule's way at once: the flow-mod releases
+ * its buffer, or a packet-out follows. */
 bool ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                       uint64_t hash, int64_t slot, const struct ctl_packet *packet);
 /* Barriers that were never answered are given up. */

@@ -27,7 +27,7 @@
 #define REFRESHES_WORKER 2048u /* and those that all of a worker's share */
 
 struct ctl_fdb_entry {
-    uint64_t key;       /* address << 16 | VLAN; 0: free (no source is all zero) */
+    uint64_t key; /* address << 16 | VLAN; 0: free (no source is all zero) */
     uint32_t port;
     uint32_t slot : 31; /* of the row */
     uint32_t heard : 1; /* since the last sweep */
@@ -157,8 +157,8 @@ ctl_fdb_load(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
 
-    for (int64_t slot = -1; (slot = ctl_rows_next(worker->mac_rows, worker->mac,
-                                                  conn->features.dpid, slot)) >= 0;) {
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->mac_rows, worker->mac, conn->features.dpid, slot)) >= 0;) {
         const struct sb_mac *row = sb_peek(worker->mac, slot);
 
         add(worker, &conn->fdb,
@@ -177,8 +177,7 @@ ctl_fdb_free(struct ctl_fdb *fdb)
 void
 ctl_fdb_forget_switch(struct ctl_worker *worker, uint64_t dpid)
 {
-    for (int64_t slot = -1;
-         (slot = ctl_rows_next(worker->mac_rows, worker->mac, dpid, slot)) >= 0;)
+    for (int64_t slot = -1; (slot = ctl_rows_next(worker->mac_rows, worker->mac, dpid, slot)) >= 0;)
         forget(worker, slot);
 }
 
@@ -187,8 +186,8 @@ ctl_fdb_forget_port(struct ctl_conn *conn, uint32_t port)
 {
     struct ctl_worker *worker = conn->worker;
 
-    for (int64_t slot = -1; (slot = ctl_rows_next(worker->mac_rows, worker->mac,
-                                                  conn->features.dpid, slot)) >= 0;)
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->mac_rows, worker->mac, conn->features.dpid, slot)) >= 0;)
         if (((const struct sb_mac *)sb_peek_values(worker->mac, slot))->port == port)
             forget(worker, slot);
 }
@@ -237,9 +236,8 @@ ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet)
 static void
 learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet *packet)
 {
-    struct sb_mac row = {.dpid = conn->features.dpid,
-                         .vlan = packet->frame.vlan,
-                         .first_ns = worker->now_ns};
+    struct sb_mac row = {
+        .dpid = conn->features.dpid, .vlan = packet->frame.vlan, .first_ns = worker->now_ns};
     int64_t slot, victim;
     uint64_t hash;
 

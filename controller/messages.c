@@ -71,7 +71,8 @@ post_lldp(struct ctl_conn *conn, const struct of_packet_in *in)
         conn->worker->counters.dropped_mail++;
 }
 
-/* A packet from a port whose type is not known yet; of one it has not told of the main thread asks. */
+/* A packet from a port whose type is not known yet; of one it has not told of the main thread asks.
+ */
 static void
 wait_for_port(struct ctl_conn *conn, const struct of_packet_in *in, const struct ctl_net_port *port)
 {

@@ -4,8 +4,9 @@
  *
  * A turn: wait, read each ready connection once (which decides its packet-ins), take the mail, run
  * the timers when due, put one barrier behind each switch's new rules, write every dirty connection
- * once: those that were answered alone at once. Bounded work per switch and turn: one read of at most CTL_RX_SHARED bytes; those whose last
- * read was a big one come after the others have been answered.
+ * once: those that were answered alone at once. Bounded work per switch and turn: one read of at
+ * most CTL_RX_SHARED bytes; those whose last read was a big one come after the others have been
+ * answered.
  */
 #include "controller.h"
 
@@ -562,8 +563,7 @@ ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->mono_ns = sb_mono();
     if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
         worker->rx == NULL || worker->rows == NULL || worker->mac_rows == NULL ||
-        worker->installed_rows == NULL ||
-        worker->installed_round == NULL || worker->epoll < 0)
+        worker->installed_rows == NULL || worker->installed_round == NULL || worker->epoll < 0)
         return -1;
     adopt_rows(worker);
     if (sb_owner_warm(app->owner))

@@ -203,8 +203,7 @@ read_slot(struct sb_reader *reader, int index, const struct sb_shard *shard, uin
     if (key && memcmp(ret_row, key, sb_table_info(id)->key_size) != 0)
         return 0;
     if (seen.word >> SB_CLOCK_SHIFT == 0 || seen.word >> SB_CLOCK_SHIFT >= SB_CLOCK_MAX ||
-        !sb_row_valid(id, ret_row) ||
-        (!key && !at_home(reader, index, slot, seen.tag, ret_row))) {
+        !sb_row_valid(id, ret_row) || (!key && !at_home(reader, index, slot, seen.tag, ret_row))) {
         reader->damaged++;
         return 0;
     }

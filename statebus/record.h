@@ -4,13 +4,14 @@
  *
  * A/B record
  *   A slot holds one atomic word, the key's whole words once, and two copies of the rest of the row
- *   (the values). word = clock << 16 | amendments << 1 | index: copy `index` is the row's; 0 = empty
- *   slot, whatever else lies in it. The clock counts the writes of the shard, over restarts too, so
- *   it also says how old a row is; a write that confirms nothing (sb_amend) leaves it and counts an
- *   amendment. To publish, the one writer fills the other copy and then stores the new word. Killed
- *   before that store, the old word stands over the old copy, which nobody touched; killed after
- *   it, the new one stands over the new copy. There is no state in between, so nothing is ever
- *   repaired and no reader waits for a dead writer. The key is only written while the word is 0.
+ *   (the values). word = clock << 16 | amendments << 1 | index: copy `index` is the row's; 0 =
+ * empty slot, whatever else lies in it. The clock counts the writes of the shard, over restarts
+ * too, so it also says how old a row is; a write that confirms nothing (sb_amend) leaves it and
+ * counts an amendment. To publish, the one writer fills the other copy and then stores the new
+ * word. Killed before that store, the old word stands over the old copy, which nobody touched;
+ * killed after it, the new one stands over the new copy. There is no state in between, so nothing
+ * is ever repaired and no reader waits for a dead writer. The key is only written while the word is
+ * 0.
  *
  * Why a reader never takes a torn row
  *   The reader loads the word X (acquire), copies the key and copy X & 1 out, and loads the word

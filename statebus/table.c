@@ -121,8 +121,8 @@ same_key(const struct sb_table *table, const struct sb_slot *slot, const void *k
     const uint8_t *rest = (const uint8_t *)key + 8 * table->parts.key;
 
     return memcmp(slot->data, key, 8 * table->parts.key) == 0 &&
-           (table->key_size % 8 == 0 || memcmp(sb_values(slot, table->parts, slot->word), rest,
-                                               table->key_size % 8) == 0);
+           (table->key_size % 8 == 0 ||
+            memcmp(sb_values(slot, table->parts, slot->word), rest, table->key_size % 8) == 0);
 }
 
 static inline int64_t
@@ -263,8 +263,8 @@ publish(struct sb_table *table, uint64_t i, struct sb_slot *slot, uint64_t word,
     struct sb_parts parts = table->parts;
 
     word |= slot->word ? !(slot->word & 1) : 0;
-    sb_copy_in(slot->data + parts.key + (word & 1) * parts.values, (const uint64_t *)row + parts.key,
-               parts.values);
+    sb_copy_in(slot->data + parts.key + (word & 1) * parts.values,
+               (const uint64_t *)row + parts.key, parts.values);
     sb_store_release(&slot->word, word);
     if (table->changes)
         sb_changes_push(table->changes, i, word, NULL);

@@ -11,7 +11,7 @@
 struct sb_table {
     enum sb_table_id id;
     const struct sb_table_info *info;
-    struct sb_shard *shard; /* into the segment */
+    struct sb_shard *shard;    /* into the segment */
     struct sb_bucket *buckets; /* into the segment; hash tables only */
     uint8_t *slots;            /* into the segment */
     uint64_t seed[2];
@@ -25,8 +25,8 @@ struct sb_table {
     uint32_t rows;     /* full slots */
     uint16_t index;    /* of this shard */
     uint16_t key_size;
-    struct sb_changes *changes; /* owned; NULL: not published */
-    uint32_t swept;             /* slots that sb_sweep_restored() is through with */
+    struct sb_changes *changes;      /* owned; NULL: not published */
+    uint32_t swept;                  /* slots that sb_sweep_restored() is through with */
     uint64_t peeked[SB_ROW_MAX / 8]; /* what sb_peek() returned last */
 };
 

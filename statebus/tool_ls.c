@@ -44,8 +44,8 @@ print_json(const struct sb_segment_info *info, const struct sb_reader *reader)
                       (json_int_t)s.rows, "capacity", (json_int_t)s.capacity, "inserted",
                       (json_int_t)s.inserted, "updated", (json_int_t)s.updated, "removed",
                       (json_int_t)s.removed, "evicted", (json_int_t)s.evicted, "refused",
-                      (json_int_t)s.refused, "unpublished", (json_int_t)s.unpublished,
-                      "superseded", (json_int_t)s.superseded));
+                      (json_int_t)s.refused, "unpublished", (json_int_t)s.unpublished, "superseded",
+                      (json_int_t)s.superseded));
     }
     snprintf(incarnation, sizeof incarnation, "%016" PRIx64, info->incarnation);
     snprintf(layout, sizeof layout, "%016" PRIx64, info->layout_hash);

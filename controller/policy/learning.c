@@ -79,8 +79,7 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
         return;
     }
     row->output = output;
-    if (!ctl_flow_install(worker, packet->conn, row, packet->hash, packet->slot,
-                          packet))
+    if (!ctl_flow_install(worker, packet->conn, row, packet->hash, packet->slot, packet))
         return;
     ctl_decision(worker, row->dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
                  output, row->cookie, frame);

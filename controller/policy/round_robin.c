@@ -57,8 +57,7 @@ send_known(struct ctl_worker *worker, const struct ctl_packet *packet, uint32_t 
     }
     pair_row(packet, &row);
     row.output = output;
-    if (!ctl_flow_install(worker, packet->conn, &row, sb_hash(worker->flow, &row), -1,
-                          packet))
+    if (!ctl_flow_install(worker, packet->conn, &row, sb_hash(worker->flow, &row), -1, packet))
         return;
     ctl_decision(worker, dpid, SB_decision_kind_FLOW, SB_policy_ROUND_ROBIN, packet->in_port,
                  output, row.cookie, frame);

@@ -259,8 +259,8 @@ int64_t sb_find_hashed(const struct sb_table *table, const void *key, uint64_t h
 int64_t sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot);
 /* Copy of the row in a slot. SB_ENONE if the slot is empty or out of range. */
 int sb_get(const struct sb_table *table, int64_t slot, void *ret_row);
-/* The key of a row, where it lies: its whole 8-byte words only. Valid until the row is removed. NULL
- * if the slot is empty or out of range. */
+/* The key of a row, where it lies: its whole 8-byte words only. Valid until the row is removed.
+ * NULL if the slot is empty or out of range. */
 const void *sb_key(const struct sb_table *table, int64_t slot);
 /* The columns behind the key, where they lie: those of the key must not be looked at in it. For the
  * writing thread only, until it writes this slot again. NULL as above. */

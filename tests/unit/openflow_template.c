@@ -100,14 +100,14 @@ flow_mods(void **state)
                                                  .eth_src = mod.match.eth_src,
                                                  .eth_dst = mod.match.eth_dst},
                               frame, i % sizeof(frame));
-                of_put_packet_out(&b, versions[v], xid + 1, OF_NO_BUFFER, mod.match.in_port, &action,
-                                  1, frame, i % sizeof(frame));
+                of_put_packet_out(&b, versions[v], xid + 1, OF_NO_BUFFER, mod.match.in_port,
+                                  &action, 1, frame, i % sizeof(frame));
                 assert_false(a.full || b.full);
                 assert_int_equal(a.len, b.len);
                 assert_memory_equal(ours, theirs, a.len);
                 a = (struct of_buffer){.data = ours, .size = OF_ANSWER_MAX + 59};
-                of_put_answer(&a, &template,
-                              &(struct of_patch){.eth_src = ours, .eth_dst = ours}, frame, 60);
+                of_put_answer(&a, &template, &(struct of_patch){.eth_src = ours, .eth_dst = ours},
+                              frame, 60);
                 assert_true(a.full && a.len == 0);
                 b.len = (size_t)theirs[2] << 8 | theirs[3];
                 a = (struct of_buffer){.data = ours, .size = b.len - 1};

@@ -267,8 +267,8 @@ print_content(struct sb_owner *owner, const char *name)
                 content.ring += stats.rows;
                 continue;
             }
-            content.changes += stats.inserted + stats.updated + stats.removed + stats.evicted -
-                               stats.superseded;
+            content.changes +=
+                stats.inserted + stats.updated + stats.removed + stats.evicted - stats.superseded;
             content.rows += stats.rows;
             for (int64_t i = sb_next(table, -1); i >= 0; i = sb_next(table, i))
                 digest += row_digest((enum sb_table_id)id, sb_peek(table, i));

@@ -42,9 +42,9 @@ struct child {
 struct content {
     char digest[32];
     uint64_t rows, changes; /* those that a later one told are not counted */
-    uint64_t sent;        /* numbers given out over all tables */
-    uint64_t unpublished; /* of those without a delta: the change ring was full */
-    uint64_t ring;        /* records appended */
+    uint64_t sent;          /* numbers given out over all tables */
+    uint64_t unpublished;   /* of those without a delta: the change ring was full */
+    uint64_t ring;          /* records appended */
 };
 
 /* What a subscriber got. */
