@@ -185,6 +185,8 @@ ag_agent_run(const struct ag_options *options)
     status = ag_loop_run(&agent->ag_loop, tick, agent) < 0;
     if (status)
         sb_error("event loop: %s", strerror(errno));
+    else if (agent->ag_failed)
+        status = 1;
     report_drops(agent);
 out:
     agent->ag_loop.lo_stop = true;

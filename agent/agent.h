@@ -110,6 +110,7 @@ struct ag_agent {
     struct sb_table *ag_agents, *ag_latency, *ag_samples, *ag_events; /* borrowed from ag_owner */
     struct ag_watch ag_bus_watch;
     uint64_t ag_pump_mono; /* next pump */
+    bool ag_failed;        /* the segment is lost, and it was said */
 
     /* discovery.c */
     struct ag_interface ag_interfaces[AG_INTERFACES_MAX];

@@ -127,10 +127,16 @@ ag_bus_close(struct ag_agent *agent)
 uint64_t
 ag_bus_pump(struct ag_agent *agent, uint64_t now)
 {
+    char message[SB_MESSAGE_MAX];
+
     if (now >= agent->ag_pump_mono) {
         int wait_ms = sb_owner_pump(agent->ag_owner);
 
         agent->ag_pump_mono = now + (uint64_t)(wait_ms > 0 ? wait_ms : 1) * SB_MS;
+        if (sb_owner_check(agent->ag_owner, message) != SB_OK && !agent->ag_failed) {
+            sb_error("agent %s: %s; ending, to be started anew", agent->ag_name, message);
+            agent->ag_failed = agent->ag_loop.lo_stop = true;
+        }
     }
     return agent->ag_pump_mono;
 }

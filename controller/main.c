@@ -296,7 +296,8 @@ take_mail(struct ctl_app *app)
     }
 }
 
-static void
+/* Until a signal: 0; or -1, when it cannot go on. */
+static int
 serve(struct ctl_app *app, const struct arguments *a, struct ctl_listener *listeners,
       unsigned n_listeners, int signals)
 {
@@ -305,6 +306,7 @@ serve(struct ctl_app *app, const struct arguments *a, struct ctl_listener *liste
         {.fd = app->mailbox.fd, .events = POLLIN},
         {.fd = sb_owner_fd(app->owner), .events = POLLIN},
     };
+    char message[SB_MESSAGE_MAX];
     bool go_on = true;
 
     while (go_on) {
@@ -318,7 +320,12 @@ serve(struct ctl_app *app, const struct arguments *a, struct ctl_listener *liste
 
         if (poll(fds, 3 + n_listeners, bus < topology ? bus : topology) < 0 && errno != EINTR) {
             sb_error("poll: %s", strerror(errno));
-            return;
+            return -1;
+        }
+        if (sb_owner_check(app->owner, message) != SB_OK) {
+            sb_error("state bus: %s; ending, to be started anew; the switches keep their rules",
+                     message);
+            return -1;
         }
         if (fds[0].revents != 0)
             go_on = take_signal(app, a, signals);
@@ -328,6 +335,7 @@ serve(struct ctl_app *app, const struct arguments *a, struct ctl_listener *liste
             if (fds[3 + i].revents != 0)
                 ctl_listener_run(app, &listeners[i]);
     }
+    return 0;
 }
 
 static int
@@ -397,8 +405,8 @@ main(int argc, char **argv)
     for (unsigned i = 0; i < n_listeners; i++)
         sb_info("listening on %s", listeners[i].spec);
     sb_owner_phase(app.owner, SB_RUNNING);
-    serve(&app, &a, listeners, n_listeners, signals);
-    status = EXIT_SUCCESS;
+    if (serve(&app, &a, listeners, n_listeners, signals) == 0)
+        status = EXIT_SUCCESS;
 out:
     ctl_greeter_join(&app.greeter);
     for (unsigned i = 0; i < app.n_started; i++)

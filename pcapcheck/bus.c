@@ -254,6 +254,12 @@ pc_bus_run(struct pc_bus *bus)
     return ms;
 }
 
+int
+pc_bus_check(const struct pc_bus *bus, char *message)
+{
+    return bus->owner ? sb_owner_check(bus->owner, message) : SB_OK;
+}
+
 bool
 pc_bus_synced(const struct pc_bus *bus)
 {

@@ -241,6 +241,11 @@ run_live(struct app *app)
     app->start_ns = sb_now();
     do {
         end = app->running && app->for_ns ? app->start_ns + app->for_ns : UINT64_MAX;
+        /* One with an end has its verdicts without a segment, too. */
+        if (!app->for_ns && pc_bus_check(app->bus, message) != SB_OK) {
+            sb_error("bus: %s; ending, to be started anew", message);
+            return 1;
+        }
     } while (turn(app) && sb_now() < end);
     /* What is in the rings and on the bus already still counts. */
     for (uint64_t late = sb_now() + PC_LAG_NS; app->for_ns && sb_now() < late;)

@@ -409,6 +409,8 @@ void pc_bus_close(struct pc_bus **bus);
 bool pc_bus_owns(const struct pc_bus *bus);
 /* Handles what came and sends what waits; the milliseconds after which to call it at the latest. */
 int pc_bus_run(struct pc_bus *bus);
+/* SB_OK, or the segment is lost, as sb_owner_check() has it. */
+int pc_bus_check(const struct pc_bus *bus, char *message);
 /* Has everything that was there at the start been read? */
 bool pc_bus_synced(const struct pc_bus *bus);
 void pc_bus_phase_running(struct pc_bus *bus);

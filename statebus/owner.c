@@ -24,12 +24,14 @@
 
 struct sb_owner {
     uint32_t magic;
-    int lock; /* fd, held until the end */
+    int lock;                              /* fd, held until the end */
+    char instance[33], name[SB_OWNER_MAX]; /* of the segment */
     struct sb_map map;
     struct sb_table *shards[SB_T_COUNT]; /* owned arrays, by directory index */
     struct sb_waker waker;
     struct sb_publisher publisher;
     bool warm, publishing;
+    bool lost; /* the segment's name means another one, or none */
     uint64_t incarnation;
 };
 
@@ -318,6 +320,8 @@ sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char 
         return sb_fail(message, SB_ESYS, "out of memory");
     owner->magic = OWNER_MAGIC;
     owner->waker.fd = -1;
+    snprintf(owner->instance, sizeof owner->instance, "%s", config->instance);
+    snprintf(owner->name, sizeof owner->name, "%s", config->name);
     owner->lock = sb_lock_take(config->instance, config->name, message);
     if (owner->lock < 0) {
         error = owner->lock;
@@ -341,7 +345,7 @@ sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char 
     sb_store(&owner->map.header->socket, 0);
     sb_store(&owner->map.header->heartbeat, sb_mono());
     sb_store_release(&owner->map.header->incarnation, owner->incarnation);
-    if (!sb_map_current(&owner->map, config->instance, config->name))
+    if (owner->map.fresh)
         error = sb_map_publish(&owner->map, config->instance, config->name, message);
     if (error == SB_OK && !config->no_publish)
         error = open_publisher(owner, config, message);
@@ -399,6 +403,17 @@ sb_owner_phase(struct sb_owner *owner, enum sb_phase phase)
     sb_store_release(&owner->map.header->phase, (uint32_t)phase);
 }
 
+int
+sb_owner_check(const struct sb_owner *owner, char *message)
+{
+    if (owner->lost)
+        return sb_fail(message, SB_ENONE,
+                       "segment /trivet.%s.%s was removed from /dev/shm, or replaced: nobody finds "
+                       "what is written here any more",
+                       owner->instance, owner->name);
+    return SB_OK;
+}
+
 struct sb_table *
 sb_owner_table(struct sb_owner *owner, enum sb_table_id id, unsigned shard)
 {
@@ -454,6 +469,8 @@ sb_owner_pump(struct sb_owner *owner)
             sb_publisher_heartbeat(&owner->publisher);
             sb_publisher_guard(&owner->publisher);
         }
+        if (!sb_map_current(&owner->map, owner->instance, owner->name))
+            owner->lost = true;
         owner->publisher.heartbeat_ns = now;
         beat = 0;
     }

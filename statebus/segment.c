@@ -345,7 +345,9 @@ sb_map_current(const struct sb_map *map, const char *instance, const char *owner
     if (sb_segment_name(instance, owner, name, NULL) < 0)
         return false;
     snprintf(path, sizeof path, SHM_DIR "%s", name);
-    return stat(path, &st) == 0 && st.st_ino == map->inode && st.st_dev == map->device;
+    if (stat(path, &st) < 0)
+        return errno != ENOENT;
+    return st.st_ino == map->inode && st.st_dev == map->device;
 }
 
 void
@@ -447,6 +449,7 @@ sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
         goto fail;
     }
     map.lock = fd;
+    map.fresh = true;
     map.base = base;
     map.header = base;
     map.device = st.st_dev;
@@ -497,5 +500,6 @@ sb_map_publish(struct sb_map *map, const char *instance, const char *owner, char
         unlink(from);
         return error;
     }
+    map->fresh = false;
     return SB_OK;
 }

@@ -91,6 +91,7 @@ struct sb_map {
     uint64_t size;
     int lock;               /* owned; the owner's fd, which holds the segment's lock; readers: -1 */
     bool shared;            /* writable, but readers keep it locked: it must be replaced */
+    bool fresh;             /* made by sb_map_create(), and not in place yet */
     uint64_t device, inode; /* of the object, to see when it is replaced */
     struct sb_header *header; /* into base */
     enum sb_table_id ids[SB_T_COUNT];
@@ -137,7 +138,7 @@ int sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
 /* Removes what sb_map_create() made and nobody published. */
 void sb_map_abandon(const char *instance, const char *owner);
 int sb_map_publish(struct sb_map *map, const char *instance, const char *owner, char *message);
-/* Is the object of that name still the one mapped? */
+/* Is the object of that name still the one mapped? Also true when the system does not say. */
 bool sb_map_current(const struct sb_map *map, const char *instance, const char *owner);
 void sb_map_close(struct sb_map *map);
 /* Index of a table in the directory, or -1. */

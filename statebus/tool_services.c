@@ -156,7 +156,7 @@ take_bytes(struct services *s, const char *bytes, size_t size)
     }
 }
 
-/* Until standard input ends (0), a signal (0) or it cannot be read (-1). */
+/* Until standard input ends (0), a signal (0), or it or the segment is lost (-1). */
 static int
 serve(struct services *s, int signals)
 {
@@ -166,7 +166,7 @@ serve(struct services *s, int signals)
 
     for (;;) {
         int wait_ms = sb_owner_pump(s->owner);
-        char bytes[4096];
+        char bytes[4096], message[SB_MESSAGE_MAX];
         ssize_t n;
 
         if (s->until_ns && sb_mono() > s->until_ns) {
@@ -179,6 +179,10 @@ serve(struct services *s, int signals)
         }
         if (fds[2].revents)
             return 0;
+        if (sb_owner_check(s->owner, message) != SB_OK) {
+            sb_error("services: %s; ending, to be started anew", message);
+            return -1;
+        }
         if (!fds[0].revents)
             continue;
         n = read(STDIN_FILENO, bytes, sizeof bytes);

@@ -221,6 +221,12 @@ struct sb_table *sb_owner_table(struct sb_owner *owner, enum sb_table_id id, uns
  * thread only, which may be one of the writers. */
 int sb_owner_fd(const struct sb_owner *owner);
 int sb_owner_pump(struct sb_owner *owner);
+/* Is the segment still the one that readers find? SB_ENONE, for good, when the pump saw at one of
+ * its heartbeats that somebody removed or replaced it (a clean-up of /dev/shm; systemd's RemoveIPC=
+ * at a log-out). Its rows cannot be put back into sight: the process says so (the message does) and
+ * ends, and its next start makes a new segment, whose incarnation readers see. No system call. Main
+ * thread. */
+int sb_owner_check(const struct sb_owner *owner, char *message);
 
 /* ---- table: the writer's side ------------------------------------------------
  * One thread a shard, in the owner's process. No function here allocates, locks or makes a system

@@ -246,6 +246,25 @@ EOF
     statebus doctor -v | grep -q '^ok *supervisor: no damaged rows'
 }
 
+@test "an owner whose segment is removed or replaced says so and ends, and its next start is found" {
+    services
+    say 'a 10 running 0'
+    eventually 5 rows_are 'supervisor a 10 running 0'
+    rm "$SEGMENT"
+    status=0
+    wait "$OWNER" || status=$?
+    [ "$status" = 1 ]
+    [ "$(grep -c "error services: segment /trivet.$INSTANCE.supervisor was removed from /dev/shm, or replaced" "$BATS_TEST_TMPDIR/log")" = 1 ]
+    services
+    say 'a 10 running 0'
+    eventually 5 rows_are 'supervisor a 10 running 0'
+    cp "$SEGMENT" "$SEGMENT.copy"
+    mv "$SEGMENT.copy" "$SEGMENT"
+    status=0
+    wait "$OWNER" || status=$?
+    [ "$status" = 1 ]
+}
+
 @test "a second services of the same instance is refused and names the first" {
     services
     eventually 5 alive

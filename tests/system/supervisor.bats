@@ -52,6 +52,21 @@ runs_again() { # SERVICE OLD-PID: another process, ready
     done
 }
 
+@test "a service whose segment was removed ends by itself, and is started and seen again" {
+    topology diamond
+    up
+    trivet agents
+    for service in controller pcapcheck agent.t-h1; do
+        old=$(pid_of $service)
+        rm "/dev/shm/trivet.$INSTANCE.$service"
+        eventually 5 runs_again $service "$old"
+        [ "$(restarts $service)" = 1 ]
+        [ "$(grep -c "error .*segment /trivet.$INSTANCE.$service was removed from /dev/shm" "$RUN/log/$service.log")" = 1 ]
+    done
+    rm "/dev/shm/trivet.$INSTANCE.supervisor" # the table of services comes back, too
+    eventually 5 eval 'statebus dump service --json 2>/dev/null | jq -es "length == 4 and all(.[]; .state == \"running\")"'
+}
+
 @test "a hung service is killed and started again" {
     up
     old=$(pid_of pcapcheck)

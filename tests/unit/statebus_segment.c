@@ -6,6 +6,7 @@
 #include "statebus_fixture.h"
 #include "segment.h"
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -454,18 +455,35 @@ assert_reads(struct sb_reader *reader, uint64_t n, uint64_t version)
     assert_int_equal(row.last_ns, version);
 }
 
+/* An owner hears of it at one of its next two heartbeats, and never before. */
+static void
+assert_is_lost(struct sb_owner *owner, const char *name)
+{
+    char message[SB_MESSAGE_MAX] = "";
+    int beats = 0;
+
+    while (sb_owner_check(owner, message) == SB_OK && beats++ < 3)
+        poll(NULL, 0, sb_owner_pump(owner));
+    assert_int_equal(sb_owner_check(owner, message), SB_ENONE);
+    assert_non_null(strstr(message, name));
+    assert_non_null(strstr(message, "removed from /dev/shm, or replaced"));
+}
+
 /* The name goes; the mapping stays readable, and the next owner is found by that name again. */
 static void
 a_removed_segment_stays_readable(void **state)
 {
     struct sb_owner *owner = fixture_open("removed", SB_T_mac, 64, 1, false);
     struct sb_mac row = fixture_mac(1, 1);
-    char message[SB_MESSAGE_MAX], path[128];
+    char message[SB_MESSAGE_MAX], path[128], spare[140];
     struct sb_reader *reader, *late = NULL;
+    int fd;
 
     (void)state;
     sb_put(sb_owner_table(owner, SB_T_mac, 0), &row);
     reader = fixture_reader("removed");
+    sb_owner_pump(owner);
+    assert_int_equal(sb_owner_check(owner, message), SB_OK);
     fixture_path("removed", "", path, sizeof path);
     assert_int_equal(unlink(path), 0);
     /* its owner still writes what nobody can open any more: as good as gone */
@@ -474,6 +492,7 @@ a_removed_segment_stays_readable(void **state)
     assert_reads(reader, 1, 1);
     assert_int_equal(sb_reader_open(&late, fixture_instance(), "removed", message), SB_ENONE);
     assert_null(late);
+    assert_is_lost(owner, "removed");
     sb_owner_close(&owner);
     assert_reads(reader, 1, 1);
 
@@ -486,6 +505,14 @@ a_removed_segment_stays_readable(void **state)
     assert_int_equal(liveness_of(reader), SB_ALIVE);
     assert_reads(reader, 1, 2);
     sb_reader_close(&reader);
+
+    /* another file in its place is no better */
+    fixture_path("removed", ".new", spare, sizeof spare);
+    fd = open(spare, O_CREAT | O_WRONLY | O_CLOEXEC, 0640);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(rename(spare, path), 0);
+    assert_is_lost(owner, "removed");
     sb_owner_close(&owner);
 }
 
