@@ -121,7 +121,12 @@ sb_runtime_make(const char *instance, char *message)
     }
     if (mkdir(dir, 0750) < 0 && errno != EEXIST)
         return sb_fail(message, SB_ESYS, "cannot make directory %s: %s", dir, strerror(errno));
-    /* Below /tmp a stranger may have made it before us. */
+    /* Below /tmp a stranger may have made it before us. One of ours that we cannot use is mended.
+     */
+    if (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+        (st.st_mode & 0700) != 0700 && chmod(dir, 0750) < 0)
+        return sb_fail(message, SB_ESYS, "directory %s has mode %04o: chmod 0750 it", dir,
+                       (unsigned)st.st_mode & 07777);
     if (lstat(dir, &st) < 0 || (S_ISLNK(st.st_mode) && stat(dir, &st) < 0))
         return sb_fail(message, SB_ESYS, "cannot look at %s: %s", dir, strerror(errno));
     if (!S_ISDIR(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0))
@@ -144,6 +149,23 @@ sb_share(const char *instance, int fd, const char *path)
         return;
     error = fd >= 0 ? fchown(fd, (uid_t)-1, st.st_gid) : lchown(path, (uid_t)-1, st.st_gid);
     (void)error; /* only root and members may; for others the group stays their own */
+}
+
+bool
+sb_mend_mode(const char *path, mode_t mode)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    char self[32];
+    struct stat st;
+    bool mended;
+
+    if (fd < 0)
+        return false;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    mended = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+             st.st_uid == geteuid() && (st.st_mode & 0600) != 0600 && chmod(self, mode) == 0;
+    close(fd);
+    return mended;
 }
 
 /* ---- who holds it ------------------------------------------------------------------ */
@@ -201,6 +223,29 @@ is_at(int fd, const char *path)
            a.st_ino == b.st_ino;
 }
 
+static int
+cannot_open_lock(const char *path, char *message)
+{
+    int error = errno;
+    struct stat st;
+
+    if (error != EACCES)
+        return sb_fail(message, SB_ESYS, "cannot open %s: %s", path, strerror(error));
+    if (stat(path, &st) < 0)
+        return sb_fail(
+            message, SB_ESYS,
+            "cannot make %s: we are uid %u, and may not write to its directory: sudo, or "
+            "an instance of your own",
+            path, geteuid());
+    if (st.st_uid != geteuid())
+        return sb_fail(message, SB_ESYS,
+                       "cannot open %s: it is another user's (uid %u, we are %u): sudo, or an "
+                       "instance of your own",
+                       path, st.st_uid, geteuid());
+    return sb_fail(message, SB_ESYS, "cannot open %s, mode %04o: chmod 0600 it, or remove it", path,
+                   (unsigned)st.st_mode & 07777);
+}
+
 int
 sb_lock_take(const char *instance, const char *owner, char *message)
 {
@@ -214,10 +259,10 @@ sb_lock_take(const char *instance, const char *owner, char *message)
         /* O_NOFOLLOW and the count of names: the directory may be of a user whom root does not
          * trust. */
         fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+        if (fd < 0 && errno == EACCES && sb_mend_mode(path, 0600))
+            continue;
         if (fd < 0)
-            return sb_fail(
-                message, SB_ESYS, "cannot open %s: %s%s", path, strerror(errno),
-                errno == EACCES ? "; it is another user's: sudo, or an instance of your own" : "");
+            return cannot_open_lock(path, message);
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
             close(fd);
             return sb_fail(message, SB_ESYS, "%s is not a plain file with one name: remove it",

@@ -184,6 +184,18 @@ adopt_in_place(struct sb_owner *owner, uint64_t *dropped)
     return SB_OK;
 }
 
+/* One of ours may have got another mode since: too open, or closed to readers. */
+static void
+mend_mode(const struct sb_owner *owner, mode_t mode, char *remark)
+{
+    struct stat st;
+
+    if (fstat(owner->map.lock, &st) == 0 && (st.st_mode & 07777) != mode)
+        sb_fail(remark, 0, "segment /trivet.%s.%s had mode %04o, %s %04o", owner->instance,
+                owner->name, (unsigned)st.st_mode & 07777,
+                fchmod(owner->map.lock, mode) == 0 ? "now" : "and cannot be given", (unsigned)mode);
+}
+
 static void
 free_shards(struct sb_owner *owner)
 {
@@ -193,6 +205,26 @@ free_shards(struct sb_owner *owner)
         free(owner->shards[i]);
         owner->shards[i] = NULL;
     }
+}
+
+/* Makes a new segment beside the old one, which keeps its name until the new one has it. Only where
+ * there is no memory for both, and nothing of the old one will be taken over, it goes first. */
+static int
+make_segment(struct sb_owner *owner, const struct sb_owner_config *config, mode_t mode,
+             bool old_is_useless, char *message)
+{
+    char why[SB_MESSAGE_MAX] = "";
+    int error = sb_map_create(&owner->map, config->instance, config->name, config->tables,
+                              config->n_tables, mode, message);
+
+    if (error != SB_ENOSPC || !old_is_useless || !sb_map_remove(config->instance, config->name))
+        return error;
+    error = sb_map_create(&owner->map, config->instance, config->name, config->tables,
+                          config->n_tables, mode, why);
+    if (error < 0)
+        sb_fail(message, error, "%.180s%s", why,
+                error == SB_ENOSPC ? "; the old one is removed, its readers still keep it" : "");
+    return error;
 }
 
 /* Takes over what an earlier incarnation left, or starts anew. remark: what people should know. */
@@ -225,6 +257,7 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
             return error;
         if (adopt_in_place(owner, &dropped) == SB_OK) {
             owner->warm = true;
+            mend_mode(owner, mode, remark);
             if (dropped)
                 sb_fail(remark, 0, "dropped %" PRIu64 " damaged rows on adoption", dropped);
             return SB_OK;
@@ -236,8 +269,7 @@ take_segment(struct sb_owner *owner, const struct sb_owner_config *config, char 
         found = SB_ECORRUPT;
     }
 
-    error = sb_map_create(&owner->map, config->instance, config->name, config->tables,
-                          config->n_tables, mode, message);
+    error = make_segment(owner, config, mode, found != SB_OK, message);
     for (unsigned i = 0; error == SB_OK && i < owner->map.n_tables; i++)
         sb_map_dir(&owner->map, (int)i)->epoch = random_id();
     if (error == SB_OK)

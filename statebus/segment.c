@@ -236,12 +236,35 @@ populate(const struct sb_map *map)
         madvise(map->base, huge, MADV_COLLAPSE);
 }
 
+static int
+cannot_open(const char *path, const char *name, bool writable, char *message)
+{
+    int error = errno;
+    struct stat st;
+
+    if (error != EACCES || stat(path, &st) < 0)
+        return sb_fail(message, SB_ESYS, "cannot open segment %s: %s", name, strerror(error));
+    if (st.st_uid == geteuid())
+        return sb_fail(message, SB_ESYS,
+                       "cannot open segment %s: it is ours, but has mode %04o: chmod 0640 %s", name,
+                       (unsigned)st.st_mode & 07777, path);
+    if (writable)
+        return sb_fail(message, SB_ESYS,
+                       "cannot open segment %s: it was left by another user (uid %u, we are %u): "
+                       "start it as root, or remove %s",
+                       name, st.st_uid, geteuid(), path);
+    return sb_fail(message, SB_ESYS,
+                   "cannot open segment %s, mode %04o: root, uid %u and group %u may; its next "
+                   "start mends the mode",
+                   name, (unsigned)st.st_mode & 07777, st.st_uid, st.st_gid);
+}
+
 int
 sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool writable,
             char *message)
 {
-    char name[SB_SEGMENT_NAME_MAX];
-    int error = sb_segment_name(instance, owner, name, message), fd;
+    char name[SB_SEGMENT_NAME_MAX], path[SB_SEGMENT_NAME_MAX + sizeof SHM_DIR];
+    int error = sb_segment_name(instance, owner, name, message), fd = -1;
     struct sb_map map = {0};
     enum lock taken;
     struct stat st;
@@ -250,16 +273,18 @@ sb_map_open(struct sb_map *ret, const char *instance, const char *owner, bool wr
     if (error < 0)
         return error;
     /* O_NONBLOCK: anybody may put a FIFO there, and to open that would wait for its writer. */
-    fd = shm_open(name, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
+    snprintf(path, sizeof path, SHM_DIR "%s", name);
+    for (int tries = 0; tries < 2; tries++) {
+        fd = shm_open(name, (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
+        if (fd >= 0 || errno != EACCES || !writable || !sb_mend_mode(path, 0600))
+            break;
+    }
     if (fd < 0 && errno == ENOENT)
         return sb_fail(message, SB_ENONE,
                        "no segment %s: '%s' of instance '%s' has not run since the machine started",
                        name, owner, instance);
     if (fd < 0)
-        return sb_fail(message, SB_ESYS, "cannot open segment %s: %s%s", name, strerror(errno),
-                       errno != EACCES ? ""
-                       : writable ? "; it was left by another user: start it as root, or remove it"
-                                  : "; root and the group of the runtime directory may");
+        return cannot_open(path, name, writable, message);
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < SB_HEADER_SIZE) {
         close(fd);
         return sb_fail(message, SB_ECORRUPT, "segment %s is shorter than its header", name);
@@ -470,6 +495,15 @@ fail:
     close(fd);
     shm_unlink(new_name);
     return error;
+}
+
+bool
+sb_map_remove(const char *instance, const char *owner)
+{
+    char name[SB_SEGMENT_NAME_MAX];
+
+    return sb_segment_name(instance, owner, name, NULL) == SB_OK &&
+           sb_map_held(instance, owner) == 0 && shm_unlink(name) == 0;
 }
 
 void

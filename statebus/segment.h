@@ -114,6 +114,9 @@ int sb_runtime_make(const char *instance, char *message);
 /* Gives a file of ours (fd, or a socket's path with fd -1) the group of the runtime directory, so
  * that its members may read what root made. */
 void sb_share(const char *instance, int fd, const char *path);
+/* A file of ours that its own mode keeps us from (a chmod too many, a restored copy) gets this one.
+ * False: it is not ours, or the mode is not the matter. */
+bool sb_mend_mode(const char *path, mode_t mode);
 /* Takes the lock file for good: the fd, or SB_EOWNED (message names the holder). */
 int sb_lock_take(const char *instance, const char *owner, char *message);
 /* "pid pid-namespace since program" of this process, SB_HOLDER_MAX bytes. */
@@ -135,6 +138,9 @@ int sb_map_open(struct sb_map *ret, const char *instance, const char *owner, boo
  * name, replacing the old one in one step, by sb_map_publish(). */
 int sb_map_create(struct sb_map *ret, const char *instance, const char *owner,
                   const struct sb_owner_table *tables, size_t n_tables, mode_t mode, char *message);
+/* Takes the name from an old segment, which nobody writes and whose rows are of no use, to make
+ * room for a new one. False: it stays. */
+bool sb_map_remove(const char *instance, const char *owner);
 /* Removes what sb_map_create() made and nobody published. */
 void sb_map_abandon(const char *instance, const char *owner);
 int sb_map_publish(struct sb_map *map, const char *instance, const char *owner, char *message);

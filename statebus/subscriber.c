@@ -22,11 +22,12 @@
 #include <unistd.h>
 
 #define SUBSCRIBER_MAGIC UINT32_C(0x5b5b5c4b)
-#define SCAN_NS (250 * SB_MS) /* between looks for new and dead owners */
-#define DEAF_MAX 4            /* looks without a message until the segment is asked */
-#define TURN_MAX 1024         /* messages of one owner a turn */
-#define ROW_MAX 1024          /* bytes; no table comes near */
-#define PREFETCH 8            /* rows fetched ahead of the one at hand */
+#define SCAN_NS (250 * SB_MS)     /* between looks for new and dead owners */
+#define DEAF_MAX 4                /* looks without a message until the segment is asked */
+#define TURN_MAX 1024             /* messages of one owner a turn */
+#define SILENT_NS (2 * SB_SECOND) /* without a heartbeat: nobody writes it */
+#define ROW_MAX 1024              /* bytes; no table comes near */
+#define PREFETCH 8                /* rows fetched ahead of the one at hand */
 
 #define SB_END(table) _Static_assert(sizeof(struct sb_##table) <= ROW_MAX, #table);
 #include <trivet/tables.def>
@@ -253,9 +254,11 @@ end_series(struct sb_subscriber *subscriber, struct source *source, enum sb_tabl
             table->stream = seq; /* damage that its owner took for the truth */
         return;
     }
-    account(subscriber, table, sb_reader_seq(source->reader, id));
-    if (sb_table_info(id)->kind == SB_RING)
-        reread_ring(subscriber, source, id);
+    if (source->reader) { /* else that is done: let_go() */
+        account(subscriber, table, sb_reader_seq(source->reader, id));
+        if (sb_table_info(id)->kind == SB_RING)
+            reread_ring(subscriber, source, id);
+    }
     table->stream = 0;
 }
 
@@ -329,18 +332,38 @@ begin_incarnation(struct sb_subscriber *subscriber, struct source *source)
     }
 }
 
+/* A segment that has no name any more lies in memory because we map it, and perhaps its next owner
+ * waits for that memory. Once nobody writes it (the owner may not know yet that it was removed), it
+ * has been read to its end, and what we know of its rows is in the mirrors. */
+static void
+let_go(struct sb_subscriber *subscriber, struct source *source, uint64_t silent_ns)
+{
+    if (source->alive || silent_ns < SILENT_NS)
+        return;
+    account_all(subscriber, source);
+    for (int id = 0; id < SB_T_COUNT; id++)
+        source->tables[id].stale = source->tables[id].present;
+    repair(subscriber, source);
+    for (int id = 0; id < SB_T_COUNT; id++)
+        if (source->tables[id].stale)
+            return; /* the next look tries again */
+    sb_reader_close(&source->reader);
+}
+
 /* Opens the segment, or looks whether it is another one now. */
 static void
 open_source(struct sb_subscriber *subscriber, struct source *source)
 {
     struct sb_reader *reader = NULL;
-    struct sb_segment_info info;
+    struct sb_segment_info info = {0};
     int error;
 
     if (source->reader && sb_reader_info(source->reader, &info) == SB_OK &&
         info.liveness != SB_RESTARTED)
         return;
     error = sb_reader_open(&reader, subscriber->instance, source->owner, NULL);
+    if (error == SB_ENONE && source->reader)
+        let_go(subscriber, source, info.heartbeat_age_ns);
     if (error == SB_ELAYOUT || error == SB_ECORRUPT) {
         if (!source->foreign)
             subscriber->stats.refused++;
@@ -349,7 +372,7 @@ open_source(struct sb_subscriber *subscriber, struct source *source)
     if (error < 0)
         return; /* the old mapping stays, to be read */
     source->foreign = false;
-    for (int id = 0; source->reader && id < SB_T_COUNT; id++)
+    for (int id = 0; id < SB_T_COUNT; id++)
         if (source->tables[id].present)
             end_series(subscriber, source, (enum sb_table_id)id, reader);
     sb_reader_close(&source->reader);
@@ -656,7 +679,7 @@ look_at(void *arg, const char *owner)
     if (!source->alive && was_alive) {
         /* What it wrote last may never have been sent. */
         disconnect_source(subscriber, source);
-        for (int id = 0; id < SB_T_COUNT; id++)
+        for (int id = 0; source->reader && id < SB_T_COUNT; id++)
             source->tables[id].stale = source->tables[id].present;
         if (source->reader)
             account_all(subscriber, source);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 trivet_unit_test(statebus-tables SOURCES unit/statebus_tables.c LIBS statebus)
-foreach(name rows segment adopt flip step chaos mirror crowd forged)
+foreach(name rows segment adopt flip step chaos mirror crowd forged mishaps)
   trivet_unit_test(statebus-${name} SOURCES unit/statebus_${name}.c unit/statebus_fixture.c LIBS statebus)
   target_include_directories(statebus-${name} PRIVATE ${PROJECT_SOURCE_DIR}/statebus)
 endforeach()

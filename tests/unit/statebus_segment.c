@@ -589,6 +589,8 @@ fill_shared_memory(void)
     struct sb_owner *owner = NULL, *other = NULL;
     struct sb_mac row = fixture_mac(3, 4), got;
     struct sb_reader *reader = NULL;
+    struct sb_header *header;
+    size_t size;
     int fd;
 
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -627,7 +629,29 @@ fill_shared_memory(void)
     table.capacity = 64;
     CHECK(sb_owner_open(&owner, &config, message) == SB_OK && sb_owner_warm(owner));
     CHECK(sb_find(sb_owner_table(owner, SB_T_mac, 0), &row) >= 0);
+    sb_owner_close(&owner);
+
+    /* Rows that are of no use need no room beside the new ones. But they are there as long as
+     * somebody reads them. */
+    config.cold = true;
+    CHECK(sb_owner_open(&owner, &config, message) == SB_ENOSPC && owner == NULL);
+    CHECK(strstr(message, "the old one is removed, its readers still keep it"));
+    CHECK(sb_lookup(reader, SB_T_mac, &row, &got) == 1 && got.last_ns == 3);
     sb_reader_close(&reader);
+    for (int i = 0; i < 3; i++) { /* now there is none, then one for --cold, then a foreign one */
+        CHECK(sb_owner_open(&owner, &config, message) == SB_OK && !sb_owner_warm(owner));
+        CHECK(sb_find(sb_owner_table(owner, SB_T_mac, 0), &row) == SB_ENONE);
+        CHECK(sb_put(sb_owner_table(owner, SB_T_mac, 0), &row) >= 0);
+        sb_owner_close(&owner);
+        if (i == 1) {
+            config.cold = false;
+            header = fixture_map(config.name, &size);
+            header->version += 1 << 16;
+            munmap(header, size);
+        }
+    }
+    CHECK(strstr(message, "started cold: ") && strstr(message, "ABI 2.1"));
+    CHECK(sb_owner_open(&owner, &config, message) == SB_OK && sb_owner_warm(owner));
     sb_owner_close(&owner);
     _exit(0);
 }
