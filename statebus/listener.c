@@ -4,19 +4,22 @@
  *
  * Whoever may read the segment may also subscribe, and ZeroMQ takes any number of connections. Two
  * things keep a crowd of them from using up the descriptors of the process:
- *   admission  A connection that would get a descriptor beyond half of the limit is closed at once,
- *              where libzmq accepts it (accept4() below).
- *   the guard  At the next heartbeat a full house is emptied: all are disconnected, and a heartbeat
- *              later the socket is bound anew, so that whoever was kept out may come. Subscribers
- *              lose nothing by that: they read the segment meanwhile.
- * Who may write to the directory could put a socket of his own in this one's place. So the segment
- * says which one is the owner's, subscribers connect to no other, and the guard takes the place
- * back.
- * Main thread, but for accept4().
+ *   admission  A connection is closed at once, where libzmq accepts it (accept4() below), when the
+ *              bus has half of the descriptors, or when of all of them only the last eighth is
+ * left, which is for others. the guard  At the next heartbeat a full house is emptied: all are
+ * disconnected, and a heartbeat later the socket is bound anew, so that whoever was kept out may
+ * come. Subscribers lose nothing by that: they read the segment meanwhile. Only what the bus has
+ * counts as its crowd: a controller with more switches than that keeps its subscribers. There is no
+ * list of connections: the kernel knows them, by the name of the socket that they came to, and it
+ * is asked only when so many descriptors are open that they could be too many, some tenths of a
+ * microsecond for each. Who may write to the directory could put a socket of his own in this one's
+ * place. So the segment says which one is the owner's, subscribers connect to no other, and the
+ * guard takes the place back. Main thread, but for accept4().
  */
 #include "publisher.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,7 +54,8 @@ raise_file_limit(void)
     }
 }
 
-/* ---- admission ------------------------------------------------------------------- */
+/* ---- whose descriptors they are
+ * ------------------------------------------------------------------- */
 
 static bool
 is_publisher(int fd)
@@ -68,6 +72,34 @@ is_publisher(int fd)
                                                   SB_SOCKET_SUFFIX, strlen(SB_SOCKET_SUFFIX)) == 0;
 }
 
+/* Could as many as a crowd be there? The lowest free number says so. */
+static bool
+many_below(int lowest_free)
+{
+    return (rlim_t)lowest_free > file_limit() / 2;
+}
+
+/* Are only the descriptors left that are kept for others? */
+static bool
+nearly_out(int lowest_free)
+{
+    return (rlim_t)lowest_free >= file_limit() - file_limit() / 8;
+}
+
+/* Sockets of owners in this process, listening and accepted. Admission lets none have a number
+ * beyond the limit, so those are all. */
+static rlim_t
+count_connections(void)
+{
+    rlim_t n = 0, end = file_limit();
+
+    for (rlim_t fd = 3; fd < end; fd++)
+        n += is_publisher((int)fd);
+    return n;
+}
+
+/* ---- admission ------------------------------------------------------------------- */
+
 /* Takes the place of the C library's for libzmq, in programs that have an owner. libzmq 4.3 accepts
  * in a thread of its own, as fast as it can, and takes EMFILE for a bug: it aborts the process. No
  * option of it bounds connections (a short backlog only slows them, and whoever counts them outside
@@ -78,7 +110,8 @@ accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size, int
 {
     int ret = (int)syscall(SYS_accept4, fd, address, size, flags);
 
-    if (ret >= 0 && (rlim_t)ret > file_limit() / 2 && is_publisher(fd)) {
+    if (ret >= 0 && many_below(ret) && is_publisher(fd) &&
+        (nearly_out(ret) || count_connections() > file_limit() / 2)) {
         close(ret);
         errno = ENFILE;
         return -1;
@@ -88,16 +121,21 @@ accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict size, int
     return ret;
 }
 
-/* The kernel gives out the lowest free number: is it beyond what accept4() takes? */
+/* Does the bus turn connections away because of those it has? When others have most descriptors, a
+ * quarter is a crowd, too. */
 static bool
 crowded(void)
 {
     int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    int lowest_free = fd >= 0 ? fd : errno == EMFILE ? INT_MAX : 0;
+    rlim_t n;
 
-    if (fd < 0)
-        return errno == EMFILE;
-    close(fd);
-    return (rlim_t)fd > file_limit() / 2;
+    if (fd >= 0)
+        close(fd);
+    if (!many_below(lowest_free))
+        return false;
+    n = count_connections();
+    return n >= file_limit() / 2 || (nearly_out(lowest_free) && n >= file_limit() / 4);
 }
 
 uint64_t

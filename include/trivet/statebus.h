@@ -191,13 +191,13 @@ struct sb_owner_config {  /* read during sb_owner_open() only */
  * they are; other capacities or shard counts: rows are copied over) or makes a new one, and binds
  * the PUB socket; what of its own has the wrong mode gets the right one. A new incarnation, phase
  * SB_INIT. Call before other threads start. Raises the process's limit of open files as far as it
- * may: subscribers are connections. One that would get a descriptor beyond half of the limit, or
- * beyond 4096, is refused, and then all are disconnected and may come back; until then they read
- * the segment. (For that, programs with an owner have an accept4() of the library's, which does as
- * the C library's for all sockets but owners'.) message is filled on error, and with a remark (or
- * "") on success, e.g. that a foreign layout was replaced. SB_EOWNED: another process has it;
- * SB_ENOSPC: /dev/shm is full; SB_EINVAL: a name or capacity; SB_ESYS: the system refused, e.g. the
- * directory or segment is another user's. */
+ * may: subscribers are connections. They may have half of the limit, at most 4096, and of all
+ * descriptors the last eighth is left to others; one more is refused, and then all are disconnected
+ * and may come back; until then they read the segment. (For that, programs with an owner have an
+ * accept4() of the library's, which does as the C library's for all sockets but owners'.) message
+ * is filled on error, and with a remark (or "") on success, e.g. that a foreign layout was
+ * replaced. SB_EOWNED: another process has it; SB_ENOSPC: /dev/shm is full; SB_EINVAL: a name or
+ * capacity; SB_ESYS: the system refused, e.g. the directory or segment is another user's. */
 int sb_owner_open(struct sb_owner **ret, const struct sb_owner_config *config, char *message);
 /* Clean stop: what waits is given out, the lock is free, the segment stays for the next start. Call
  * from the main thread when no other one writes any more; tables of it are gone. NULLs *owner;

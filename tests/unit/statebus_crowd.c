@@ -5,8 +5,10 @@
  * The owner is a child with a hard limit of 1024 open files; six others connect, 900 times each and
  * all at once, which is five times as much. It must live, and be found by a subscriber afterwards,
  * while the crowd is still there; and live through a crowd that comes back all the time.
+ * Descriptors that the process has for other things are no crowd.
  */
 #include "statebus_fixture.h"
+#include "reader.h"
 #include "segment.h"
 #include <poll.h>
 #include <signal.h>
@@ -38,11 +40,14 @@ be_child(rlim_t files)
 /* Writes a row every millisecond, for ever. A program of its own: ZeroMQ does not outlive fork(2).
  */
 static void
-own(int ready)
+own(int ready, int others)
 {
     struct sb_owner *owner;
     struct sb_mac row;
 
+    for (int i = 0; i < others; i++)
+        if (socket(AF_INET, SOCK_STREAM, 0) < 0)
+            _exit(1);
     owner = fixture_open("crowd", SB_T_mac, 64, 1, true);
     if (write(ready, "", 1) != 1)
         _exit(1);
@@ -116,6 +121,23 @@ end(pid_t pid)
     waitpid(pid, &status, 0);
 }
 
+static pid_t
+start_owner(int ready, int others)
+{
+    char fd[16], number[16];
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        be_child(OWNER_FILES);
+        snprintf(fd, sizeof fd, "%d", ready);
+        snprintf(number, sizeof number, "%d", others);
+        execl("/proc/self/exe", "statebus-crowd", fd, number, (char *)NULL);
+        _exit(1);
+    }
+    return pid;
+}
+
 static void
 ignore(void *arg, const struct sb_change *change)
 {
@@ -153,21 +175,13 @@ a_crowd_does_not_end_an_owner(void **state)
 {
     int ready[2], go[2], done[2];
     pid_t owner, crowd[CROWD];
-    char fd[16];
 
     (void)state;
     for (int round = 0; round < 2; round++) {
         bool for_ever = round == 1;
 
         assert_true(pipe(ready) == 0 && pipe(go) == 0 && pipe(done) == 0);
-        owner = fork();
-        assert_true(owner >= 0);
-        if (owner == 0) {
-            be_child(OWNER_FILES);
-            snprintf(fd, sizeof fd, "%d", ready[1]);
-            execl("/proc/self/exe", "statebus-crowd", fd, (char *)NULL);
-            _exit(1);
-        }
+        owner = start_owner(ready[1], 0);
         wait_bytes(ready[0], 1);
         for (int i = 0; i < CROWD; i++) {
             crowd[i] = fork();
@@ -193,15 +207,54 @@ a_crowd_does_not_end_an_owner(void **state)
     }
 }
 
+/* As a controller with hundreds of switches: subscribers get in, and stay. */
+static void
+other_descriptors_are_no_crowd(void **state)
+{
+    struct sb_subscriber *subscriber = NULL;
+    struct sb_subscriber_stats stats = {0};
+    char message[SB_MESSAGE_MAX];
+    uint64_t begin, socket;
+    struct sb_reader *reader;
+    int ready[2], fd;
+    pid_t owner;
+
+    (void)state;
+    assert_int_equal(pipe(ready), 0);
+    owner = start_owner(ready[1], OWNER_FILES * 6 / 10);
+    wait_bytes(ready[0], 1);
+    reader = fixture_reader("crowd");
+    socket = sb_reader_socket(reader);
+    assert_true(socket != 0);
+    assert_int_equal(sb_subscribe(&subscriber, fixture_instance(), "crowd", UINT64_C(1) << SB_T_mac,
+                                  ignore, NULL, message),
+                     SB_OK);
+    for (begin = sb_mono(); sb_mono() - begin < 1500 * SB_MS;) { /* six heartbeats */
+        fd = sb_subscriber_fd(subscriber);
+        poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, sb_subscriber_run(subscriber));
+        assert_int_equal(sb_reader_socket(reader), socket); /* never unbound */
+    }
+    sb_subscriber_stats(subscriber, &stats);
+    assert_true(stats.received > 500);
+    sb_subscriber_close(&subscriber);
+    sb_reader_close(&reader);
+    assert_lives(owner);
+    end(owner);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_crowd_does_not_end_an_owner, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(other_descriptors_are_no_crowd, fixture_setup,
+                                        fixture_teardown),
     };
 
-    if (argc > 1)
-        own(atoi(argv[1]));
+    if (argc > 2)
+        own(atoi(argv[1]), atoi(argv[2]));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
