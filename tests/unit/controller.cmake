@@ -14,3 +14,6 @@ trivet_unit_test(controller_rows SOURCES unit/controller_rows.c LIBS trivet-deci
 trivet_unit_test(controller_fdb SOURCES unit/controller_fdb.c LIBS trivet-decide)
 trivet_unit_test(controller_tls SOURCES unit/controller_tls.c LIBS fake-switch PkgConfig::SSL)
 add_dependencies(controller_tls trivet-controller)
+# They wait for time-outs most of the time: first of all, beside the others.
+set_tests_properties(controller_hostile controller_statistics controller_restart controller_handshake
+                     controller_errors PROPERTIES COST 30)

@@ -10,5 +10,6 @@ foreach(name bus loss)
   target_include_directories(statebus-${name} PRIVATE ${PROJECT_SOURCE_DIR}/statebus)
 endforeach()
 set_tests_properties(statebus-flip statebus-step statebus-chaos PROPERTIES TIMEOUT 600) # full tier
+set_tests_properties(statebus-flip PROPERTIES COST 30) # among the longest: it begins early
 
 include(bench/statebus.cmake OPTIONAL)

@@ -229,13 +229,15 @@ other_descriptors_are_no_crowd(void **state)
     assert_int_equal(sb_subscribe(&subscriber, fixture_instance(), "crowd", UINT64_C(1) << SB_T_mac,
                                   ignore, NULL, message),
                      SB_OK);
-    for (begin = sb_mono(); sb_mono() - begin < 1500 * SB_MS;) { /* six heartbeats */
+    begin = sb_mono();
+    do { /* for six heartbeats, or until enough has come */
         fd = sb_subscriber_fd(subscriber);
         poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, sb_subscriber_run(subscriber));
         assert_int_equal(sb_reader_socket(reader), socket); /* never unbound */
-    }
-    sb_subscriber_stats(subscriber, &stats);
-    assert_true(stats.received > 500);
+        sb_subscriber_stats(subscriber, &stats);
+    } while (sb_mono() - begin < 1500 * SB_MS ||
+             (stats.received < 100 && sb_mono() - begin < 30 * SB_SECOND));
+    assert_true(stats.received >= 100);
     sb_subscriber_close(&subscriber);
     sb_reader_close(&reader);
     assert_lives(owner);

@@ -320,7 +320,7 @@ flipped_bytes_harm_nobody(void **state)
     uint64_t seed = 7;
 
     (void)state;
-    alarm(full ? 600 : 100); /* a spin is a failure, too */
+    alarm(full ? 600 : 300); /* a spin is a failure, too */
     open_segment(&s);
     for (size_t at = 0; at < s.size; at++) {
         bool header = at < SB_HEADER_SIZE, all = full || steers(&s, at);
