@@ -173,6 +173,7 @@ sb_publisher_open(struct sb_publisher *publisher, const char *instance, const ch
     int error;
 
     raise_file_limit();
+    zsys_handler_set(NULL); /* the first socket would take SIGINT and SIGTERM from the program */
     snprintf(publisher->instance, sizeof publisher->instance, "%s", instance);
     snprintf(publisher->path, sizeof publisher->path, "%s", path);
     publisher->socket = zsock_new(ZMQ_PUB);

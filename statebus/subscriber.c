@@ -723,6 +723,7 @@ sb_subscribe(struct sb_subscriber **ret, const char *instance, const char *owner
     error = sb_runtime_path(instance, owner ? owner : "any", SB_SOCKET_SUFFIX, name, message);
     if (error < 0)
         return error;
+    zsys_handler_set(NULL); /* the first socket would take SIGINT and SIGTERM from the program */
     subscriber = calloc(1, sizeof *subscriber);
     if (!subscriber)
         return sb_fail(message, SB_ESYS, "out of memory");

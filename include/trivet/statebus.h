@@ -30,6 +30,9 @@
  * where it differs. Open before other threads start, and do not use an object
  * on both sides of a fork(). Functions without an object may be called anywhere.
  *
+ * Signals. The library leaves them to the program: sb_owner_open() and sb_subscribe() switch czmq's
+ * handlers of SIGINT and SIGTERM off, which would keep it from ending.
+ *
  * Units. Sizes are bytes; times are nanoseconds, CLOCK_REALTIME in columns whose
  * unit is "ns" and CLOCK_MONOTONIC where a name ends in _mono_ns or says "age";
  * time-outs are milliseconds. Numbers are in the machine's byte order.

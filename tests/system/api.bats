@@ -10,7 +10,7 @@ setup() {
 }
 teardown() {
     exec 9>&- || true
-    [ -z "$SUBSCRIBER" ] || kill "$SUBSCRIBER" 2>/dev/null || true
+    [ -z "$SUBSCRIBER" ] || kill -KILL "$SUBSCRIBER" 2>/dev/null || true
     [ -z "$OWNER" ] || wait "$OWNER" || true
     rm -f /dev/shm/trivet.$INSTANCE.*
 }
@@ -47,6 +47,11 @@ services() { # [PROGRAM]: `statebus services`, fed through file descriptor 9
     for line in 'controller: new -> starting' 'controller: starting -> running' 'agent.h1: running -> gone'; do
         eventually 2 said "$line"
     done
+    kill "$SUBSCRIBER" # signals are left to the program
+    status=0
+    wait "$SUBSCRIBER" || status=$?
+    [ "$status" = $((128 + 15)) ]
+    SUBSCRIBER=
     for example in reader subscriber; do
         run "$BATS_TEST_TMPDIR/$example" 'no/name'
         [ "$status" = 1 ]
