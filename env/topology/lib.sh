@@ -101,14 +101,19 @@ our_bridges() { # the bridges of this prefix, or of topology $1 only
 exists_link() { [ -e "/sys/class/net/$1" ]; }
 exists_netns() { [ -e "/run/netns/$1" ]; }
 
-# Removes all of this prefix. The namespaces go last: their veths go with their other ends.
+# Removes all of this prefix. The namespaces go last: their veths go with their other ends. All veths go
+# at once, as a group of their own: one by one the kernel takes 20 ms for each.
 topology_remove() {
-    local kind name b args=()
+    local kind name b args=() group=$((0x74720000 + BASHPID % 65536))
     if ovs-vsctl --timeout=5 show >/dev/null 2>&1; then
         for b in $(our_bridges); do args+=(-- --if-exists del-br "$b"); done
         [ ${#args[@]} = 0 ] || ovs-vsctl --timeout=20 "${args[@]}"
     fi
     [ -f "$(record_file)" ] || return 0
+    while read -r kind name; do
+        [ "$kind" != veth ] || ! exists_link "$name" || echo "link set dev $name group $group"
+    done <"$(record_file)" | ip -force -batch - 2>/dev/null || true # what is left goes one by one
+    ip link del group $group 2>/dev/null || true # there is none
     while read -r kind name; do
         case $kind in
         veth) ! exists_link "$name" || ip link del "$name" ;;

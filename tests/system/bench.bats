@@ -6,10 +6,13 @@ load helper
 setup() { export BATS_TEST_TIMEOUT=120; }
 
 @test "bench --quick: every packet-in answered once, every decision in the table" {
-    run "$ROOT/env/bench" --quick --json --server canned --server trivet 3>&-
+    servers=(trivet) # the canned responder alone is among the unit tests
+    [ -z "${TRIVET_FULL:-}" ] || servers+=(canned)
+    # shellcheck disable=SC2046 # words
+    run "$ROOT/env/bench" --quick --json $(printf -- "--server %s " "${servers[@]}") 3>&-
     echo "$output"
     [ "$status" -eq 0 ]
-    for server in canned trivet; do
+    for server in "${servers[@]}"; do
         for version in 1.3 1.0; do
             grep -E '^\{' <<<"$output" | jq -es --arg server "$server" --arg version "$version" '
                 map(select(.server == $server and .openflow == $version)) | length == 2 and

@@ -31,10 +31,14 @@ setup_file() {
         ovs-vsctl --may-exist add-br pct-s$i -- set bridge pct-s$i datapath_type=netdev \
             fail_mode=secure other-config:datapath-id=000000000000070$i
         ip netns add pct-h$i
+        ip netns exec pct-h$i sysctl -qw net.ipv6.conf.default.disable_ipv6=1
         ip link add pct-s$i-h type veth peer name eth0 netns pct-h$i
         ip link add pct-s$i-x type veth peer name eth1 netns pct-h$i
     done
     ip link add pct-s1-s2 type veth peer name pct-s2-s1
+    for i in pct-s{1,2}-{h,x} pct-s1-s2 pct-s2-s1; do # else the kernel talks on them when it likes
+        sysctl -qw "net.ipv6.conf.$i.disable_ipv6=1"
+    done
     for i in 1 2; do
         ovs-vsctl add-port pct-s$i pct-s$i-h -- set interface pct-s$i-h ofport_request=1 \
             -- add-port pct-s$i pct-s$i-s$((3 - i)) -- set interface pct-s$i-s$((3 - i)) ofport_request=2 \
@@ -118,14 +122,23 @@ controller() {
     done
 }
 
-traffic() { # pings in the background while pcapcheck runs
-    ip netns exec pct-h1 ping -q -i 0.02 -c "${1:-100}" -W 1 10.77.0.2 >/dev/null 2>&1 3>&- &
+traffic() { # pings in the background while pcapcheck runs, for a second and a half
+    ip netns exec pct-h1 ping -q -i 0.02 -c 70 -W 1 10.77.0.2 >/dev/null 2>&1 3>&- &
 }
+
+# capture FILE ARGUMENT...: tcpdump in the background, pid in $capture; returns when it listens
+capture() {
+    tcpdump -Z root -q -U --immediate-mode -w "$@" 2>/dev/null 3>&- &
+    capture=$!
+    eventually 5 test -s "$1"
+}
+captured() { [ "$(tcpdump -nr "$1" "${@:3}" 2>/dev/null | wc -l)" -ge "$2" ]; } # FILE AT-LEAST [FILTER]
+capturing() { grep -q 'capturing on' "$1"; } # LOG of pcapcheck
 
 @test "decided and obeyed: pass" {
     controller pct1
-    traffic 100
-    run "$BIN" --instance pct1 --for 3s --junit "$PCT_DIR/junit.xml"
+    traffic
+    run "$BIN" --instance pct1 --for 2s --junit "$PCT_DIR/junit.xml"
     echo "$output"
     [ "$status" -eq 0 ]
     [ "$(grep -c '^pass  *port-claim' <<<"$output")" -eq 4 ]
@@ -141,8 +154,8 @@ PY
 @test "a rule that sends a decided flow out of another port: fail with evidence" {
     ovs-ofctl -O OpenFlow13 add-flow pct-s2 priority=200,in_port=2,actions=output:3
     controller pct2
-    traffic 100
-    run "$BIN" --instance pct2 --for 3s
+    traffic
+    run "$BIN" --instance pct2 --for 2s
     echo "$output"
     [ "$status" -eq 1 ]
     grep -q '^fail  *port-claim *pct-s2 in 2 .*decided pct-s2-h, left by pct-s2-x at .*10.77.0.1>10.77.0.2' <<<"$output"
@@ -153,8 +166,8 @@ PY
     full_only
     ovs-ofctl -O OpenFlow13 add-flow pct-s1 priority=200,in_port=1,actions=output:2,output:3
     controller pct3
-    traffic 100
-    run "$BIN" --instance pct3 --for 3s
+    traffic
+    run "$BIN" --instance pct3 --for 2s
     echo "$output"
     [ "$status" -eq 1 ]
     grep -q '^fail  *port-claim *pct-s1 in 1 .*left by pct-s1-x' <<<"$output"
@@ -163,8 +176,8 @@ PY
 @test "packets that enter and never leave: fail" {
     ovs-ofctl -O OpenFlow13 add-flow pct-s2 priority=200,in_port=2,actions=drop
     controller pct4
-    traffic 100
-    run "$BIN" --instance pct4 --for 3s
+    traffic
+    run "$BIN" --instance pct4 --for 2s
     echo "$output"
     [ "$status" -eq 1 ]
     grep -q '^fail  *port-claim *pct-s2 in 2 .*none left by pct-s2-h' <<<"$output"
@@ -181,8 +194,8 @@ PY
 @test "a port without an interface: inconclusive, with the reason" {
     rows pct-patch >"$PCT_DIR/rows-patch"
     controller pct6 "$PCT_DIR/rows-patch"
-    traffic 100
-    run "$BIN" --instance pct6 --for 3s
+    traffic
+    run "$BIN" --instance pct6 --for 2s
     echo "$output"
     [ "$status" -eq 3 ]
     grep -q '^inconclusive port-claim *pct-s2 in 2 .*pct-patch not capturable: no such interface' <<<"$output"
@@ -193,8 +206,8 @@ PY
     full_only
     ovs-ofctl -O OpenFlow13 add-flow pct-s2 priority=200,in_port=2,actions=output:1,output:1
     controller pct7
-    traffic 100
-    run "$BIN" --instance pct7 --for 3s
+    traffic
+    run "$BIN" --instance pct7 --for 2s
     echo "$output"
     [ "$status" -eq 1 ]
     grep -q '^fail  *duplicate *network: .*left pct-s2-h 2 times, injected 1 times' <<<"$output"
@@ -207,8 +220,8 @@ PY
     ovs-ofctl -O OpenFlow13 add-flow pct-s1 priority=200,in_port=2,ip,ip_dscp=1,actions=in_port
     ovs-ofctl -O OpenFlow13 add-flow pct-s2 priority=200,in_port=2,ip,ip_dscp=1,actions=output:1
     controller pct8
-    traffic 100
-    run "$BIN" --instance pct8 --for 3s
+    traffic
+    run "$BIN" --instance pct8 --for 2s
     echo "$output"
     [ "$status" -eq 1 ]
     grep -q '^fail  *loop *network: .*crossed pct-s1-s2 2 times, injected 1 times' <<<"$output"
@@ -216,8 +229,8 @@ PY
 
 @test "flows: path in order, decision and verdict as JSON and as a table" {
     controller pct9
-    traffic 100
-    run "$BIN" flows --instance pct9 --for 3s --once --json
+    traffic
+    run "$BIN" flows --instance pct9 --for 2s --once --json
     echo "$output"
     [ "$status" -eq 0 ]
     printf '%s\n' "$output" | grep '^{' >"$PCT_DIR/flows.json"
@@ -233,7 +246,7 @@ assert r["verdict"] == "pass" and r["packets_ab"] >= 50 and r["packets_ba"] >= 5
 assert r["cookie_ab"] == "00000000000000a1" and r["cookie_ba"] == "00000000000000a2", r
 assert r["decision_ab"] == "shortest -> pct-s1-s2", r
 PY
-    traffic 50
+    traffic
     run "$BIN" flows --instance pct9 --for 2s --once
     echo "$output"
     grep -q 'icmp  10.77.0.1 <> 10.77.0.2 .*pass' <<<"$output"
@@ -242,31 +255,29 @@ PY
 }
 
 @test "flows of a running checker are read from the bus; killed, it is warm again" {
-    local pid a b
+    local pid a
     controller pcta
+    seen() { # NUMBER: so many echo requests in the table of flows
+        a=$("$BIN" flows --instance pcta --once --json 2>/dev/null)
+        [ "$(jq -s 'map(select(.ip_proto == 1)) | map(.packets_ab) | add' <<<"$a")" = "$1" ]
+    }
     "$BIN" --instance pcta >"$PCT_DIR/a.out" 2>&1 3>&- &
     pid=$!
-    sleep 1
+    eventually 5 capturing "$PCT_DIR/a.out"
     ip netns exec pct-h1 ping -q -i 0.02 -c 50 10.77.0.2 >/dev/null
-    sleep 2
-    a=$("$BIN" flows --instance pcta --once --json 2>/dev/null | grep '"ip_proto":1,')
-    echo "$a"
-    [ "$(jq -r .packets_ab <<<"$a")" -eq 50 ]
+    eventually 5 seen 50
     kill -9 $pid
     wait $pid || true
     "$BIN" --instance pcta >"$PCT_DIR/b.out" 2>&1 3>&- &
     pid=$!
-    sleep 1
+    eventually 5 capturing "$PCT_DIR/b.out"
     icmp() { statebus dump observed --instance pcta --json | jq -r 'select(.ip_proto == 1).restored'; }
     [ "$(icmp)" = true ]
     ip netns exec pct-h1 ping -q -i 0.02 -c 50 10.77.0.2 >/dev/null
-    sleep 2
+    eventually 5 seen 100
     icmp | grep -q false
-    b=$("$BIN" flows --instance pcta --once --json 2>/dev/null)
-    echo "$b"
     kill $pid
     wait $pid || true
-    [ "$(jq -s 'map(select(.ip_proto == 1)) | map(.packets_ab) | add' <<<"$b")" -eq 100 ]
 }
 
 @test "an internal port: what its host sends is received by the switch" {
@@ -284,7 +295,7 @@ PY
     } >"$PCT_DIR/rows-int"
     controller pctd "$PCT_DIR/rows-int"
     ping -q -i 0.02 -c 50 -W 1 10.78.0.77 >/dev/null 2>&1 3>&- &
-    run "$BIN" --instance pctd --for 3s
+    run "$BIN" --instance pctd --for 2s
     echo "$output"
     ovs-vsctl del-port pct-s1 pct-int
     [ "$status" -eq 0 ]
@@ -292,20 +303,18 @@ PY
 }
 
 @test "openflow: the messages of a captured channel in order" {
-    local pid
-    tcpdump -Z root -q -U -i lo -w "$PCT_DIR/channel.pcap" tcp port 6653 2>/dev/null 3>&- &
-    pid=$!
-    sleep 1
+    capture "$PCT_DIR/channel.pcap" -i lo tcp port 6653
     ovs-vsctl set-controller pct-s1 ptcp:6653:127.0.0.1
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         ovs-ofctl -O OpenFlow13 dump-flows tcp:127.0.0.1:6653 >/dev/null 2>&1 && break
         sleep 0.2
     done
     ovs-ofctl -O OpenFlow13 show tcp:127.0.0.1:6653 >/dev/null
-    sleep 1
     ovs-vsctl del-controller pct-s1
-    kill $pid
-    wait $pid || true
+    # all of both connections: ofctl closes them
+    eventually 5 captured "$PCT_DIR/channel.pcap" 2 'tcp[tcpflags] & tcp-fin != 0 and dst port 6653'
+    kill $capture
+    wait $capture || true
     run "$BIN" openflow "$PCT_DIR/channel.pcap"
     echo "$output"
     [ "$status" -eq 0 ]
@@ -325,13 +334,12 @@ PY
 @test "offline: tcpdump's files per port judged against a dump of the bus" {
     local p pids=() args=()
     for p in pct-s1-h pct-s1-s2 pct-s1-x pct-s2-h pct-s2-s1 pct-s2-x; do
-        tcpdump -Z root -q -U -i $p -w "$PCT_DIR/$p.pcap" 2>/dev/null 3>&- &
-        pids+=($!)
+        capture "$PCT_DIR/$p.pcap" -i $p
+        pids+=($capture)
         args+=(-r "$PCT_DIR/$p.pcap")
     done
-    sleep 1
     ip netns exec pct-h1 ping -q -i 0.02 -c 50 10.77.0.2 >/dev/null
-    sleep 1
+    for p in pct-s1-h pct-s1-s2 pct-s2-h pct-s2-s1; do eventually 5 captured "$PCT_DIR/$p.pcap" 100 icmp; done
     kill "${pids[@]}"
     wait "${pids[@]}" || true
     run "$BIN" "${args[@]}" --expect "$PCT_DIR/rows"

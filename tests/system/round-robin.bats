@@ -2,7 +2,8 @@
 # System A on its own topology: what the original lab did, without its defects.
 load helper
 
-teardown() { finish; }
+setup_file() { network pod round-robin; } # those that take long, or write, begin with one of their own
+teardown_file() { finish; }
 
 # Outputs of a switch's flows towards its uplinks, in order: "3 4 3 4"
 uplinks() { # DPID PORT PORT
@@ -22,7 +23,6 @@ rr_counter() { statebus dump switch --json | jq -r --arg d "$(printf %016x "$1")
 ping1() { in_host "$1" ping -c 1 -W 2 -q "$(address "$2")" >/dev/null; }
 
 @test "table-miss: priority 0, everything to the controller whole, no time-outs" {
-    network pod round-robin
     for s in s1 s2 s3 s4; do
         miss=$(flows $s | grep 'priority=0')
         echo "$s: $miss"
@@ -42,7 +42,6 @@ ping1() { in_host "$1" ping -c 1 -W 2 -q "$(address "$2")" >/dev/null; }
 }
 
 @test "equal uplinks are used in turn for each new pair" {
-    network pod round-robin
     pingall
     run uplinks 1 3 4
     echo "s1: $output"
@@ -53,7 +52,6 @@ ping1() { in_host "$1" ping -c 1 -W 2 -q "$(address "$2")" >/dev/null; }
 }
 
 @test "pair flows match IPv4 pairs at priority 1 with 10/30 s, and nothing else has time-outs" {
-    network pod round-robin
     pingall
     for s in s1 s2 s3 s4; do flows $s; done >"$BATS_TEST_TMPDIR/flows"
     grep 'priority=1,' "$BATS_TEST_TMPDIR/flows" >"$BATS_TEST_TMPDIR/pairs"
@@ -109,7 +107,6 @@ PY
 }
 
 @test "the turn is kept over kill -9 of the controller" {
-    network pod round-robin
     pingall
     counter=$(rr_counter 1) before=$(uplinks 1 3 4)
     echo "counter: $counter, before: $before"

@@ -2,13 +2,14 @@
 # Counters that are read from real switches: what the bus says is what ovs-ofctl says.
 load helper
 
-teardown() { finish; }
+setup_file() { begin pod; } # the cases of the quick tier share it
+teardown_file() { finish; }
 
 begin() { # TOPOLOGY [OPTION]...
     fresh
     topology "$@"
-    printf 'controller:\n  statistics-s: 1\n' >"$BATS_TEST_TMPDIR/trivet.yaml"
-    up --policy shortest --config "$BATS_TEST_TMPDIR/trivet.yaml"
+    printf 'controller:\n  statistics-s: 1\n' >"$BATS_FILE_TMPDIR/trivet.yaml"
+    up --policy shortest --config "$BATS_FILE_TMPDIR/trivet.yaml"
     trivet wait
     pingall
 }
@@ -33,7 +34,6 @@ ports_agree() { # NUMBER
 kind() { rows installed 1 | jq -r "select($1).kind" | sort | uniq -c | awk '{print $2, $1}'; } # FILTER
 
 @test "installed, port and flow_table say what the switch says" {
-    begin pod
     for n in 1 2; do
         eventually 10 flows_agree $n
     done
@@ -44,7 +44,6 @@ kind() { rows installed 1 | jq -r "select($1).kind" | sort | uniq -c | awk '{pri
     [ "$(rows installed 1 | jq -s 'map(select(.priority == 0 and .kind == "own")) | length')" = 1 ]
 }
 @test "flows of others are there, with who they are, and go when they go" {
-    begin pod
     ovs-ofctl -O OpenFlow13 add-flow t-s1 "priority=7,dl_type=0x9999,actions=drop"
     ovs-ofctl -O OpenFlow13 add-flow t-s1 "priority=8,in_port=1,dl_type=0x9999,actions=output:2"
     ovs-ofctl -O OpenFlow13 add-flow t-s1 "cookie=0x7472000100000005,priority=9,dl_type=0x9998,actions=output:2"
