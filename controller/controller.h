@@ -304,7 +304,10 @@ struct ctl_worker {
 int ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index);
 void ctl_worker_turn(struct ctl_worker *worker, int timeout_ms);
 int ctl_worker_start(struct ctl_worker *worker, struct ctl_app *app, unsigned index);
+/* Ends its thread. Until all threads have ended they go on sending mail to each other. */
 void ctl_worker_join(struct ctl_worker *worker);
+/* All that it has, mail that came after its end, too; after the threads of all workers. */
+void ctl_worker_fini(struct ctl_worker *worker);
 struct ctl_conn *ctl_worker_conn(const struct ctl_worker *worker, uint64_t dpid);
 void ctl_worker_add_switch(struct ctl_worker *worker, struct ctl_conn *conn);
 void ctl_worker_remove_switch(struct ctl_worker *worker, struct ctl_conn *conn);

@@ -411,6 +411,8 @@ out:
     ctl_greeter_join(&app.greeter);
     for (unsigned i = 0; i < app.n_started; i++)
         ctl_worker_join(&app.workers[i]);
+    for (unsigned i = 0; i < app.n_started; i++)
+        ctl_worker_fini(&app.workers[i]);
     for (unsigned i = 0; i < n_listeners; i++)
         ctl_listener_close(&listeners[i]);
     ctl_topology_close(app.topology);

@@ -484,17 +484,7 @@ run(void *arg)
 
     while (!worker->stop)
         ctl_worker_turn(worker, TICK_MS);
-    for (struct ctl_mail *mail = ctl_mailbox_take(&worker->mailbox), *next; mail != NULL;
-         mail = next) {
-        next = mail->next;
-        discard_mail(mail);
-    }
     log_counters(worker);
-    /* A clean stop says nothing to the switches: their rules stay and carry the traffic. */
-    while (worker->conns != NULL) {
-        worker->conns->state = CTL_CLOSED;
-        ctl_conn_free(worker->conns);
-    }
     return NULL;
 }
 
@@ -586,6 +576,21 @@ ctl_worker_join(struct ctl_worker *worker)
 {
     ctl_post(&worker->mailbox, ctl_mail_new(CTL_W_STOP, 0, 0));
     pthread_join(worker->thread, NULL);
+}
+
+void
+ctl_worker_fini(struct ctl_worker *worker)
+{
+    for (struct ctl_mail *mail = ctl_mailbox_take(&worker->mailbox), *next; mail != NULL;
+         mail = next) {
+        next = mail->next;
+        discard_mail(mail);
+    }
+    /* A clean stop says nothing to the switches: their rules stay and carry the traffic. */
+    while (worker->conns != NULL) {
+        worker->conns->state = CTL_CLOSED;
+        ctl_conn_free(worker->conns);
+    }
     for (uint32_t i = 0; i < CTL_PENDING_MAX; i++)
         free(worker->pending[i].data);
     ctl_net_release(worker->net);
