@@ -160,6 +160,35 @@ place_taken(void **state)
     assert_true(ctl_rows_next(f->rows, f->flow, 2, -1) < 0);
 }
 
+/* The same, with other rows on the chain that it went to: they stay on it. */
+static void
+place_taken_on_a_long_chain(void **state)
+{
+    struct fixture *f = *state;
+    struct sb_flow key = {.dpid = 1, .in_port = 3};
+    unsigned walked = 0;
+
+    for (uint32_t port = 0; port < 8; port++) {
+        put(f, 1, port);
+        put(f, 2, port);
+    }
+    for (int64_t slot = -1; (slot = ctl_rows_next(f->rows, f->flow, 1, slot)) >= 0; walked++) {
+        if (slot != sb_find(f->flow, &key))
+            continue;
+        /* rows are put until one takes the place, as when a table evicts */
+        sb_remove(f->flow, slot);
+        for (uint32_t port = 100; sb_peek(f->flow, slot) == NULL; port++) {
+            struct sb_flow row = {.dpid = 2, .in_port = port};
+
+            if (sb_slot_for(f->flow, &row, sb_hash(f->flow, &row)) == slot)
+                put(f, 2, port);
+        }
+    }
+    assert_in_range(walked, 8, 15); /* from the start again: some are met twice */
+    check(f, 1);
+    check(f, 2);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -169,6 +198,7 @@ main(void)
         TEST(as_a_plain_list),
         TEST(walks_within_walks),
         TEST(place_taken),
+        TEST(place_taken_on_a_long_chain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

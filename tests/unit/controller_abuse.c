@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * controller_abuse.c - limits that no switch can be played into within the time of a test, looked
+ * at from inside: two workers without their threads, and the main thread's topology.
+ *
+ * A switch here is a connection in state READY with an end of a socket pair that nobody reads;
+ * what the controller sends it is looked at where it waits to be written.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <trivet/clock.h>
+
+#include "controller.h"
+#include "topology/topology.h"
+
+#define WORKERS 2
+#define SWITCHES 16 /* rows of `switch` */
+#define PORTS 64
+#define FLOWS 256 /* of `flow` and `installed`, all shards */
+
+/* Two switches of two workers: port 1 an edge port, port 2 the link. */
+struct line {
+    struct ctl_net net;
+    struct ctl_net_switch switches[2];
+    struct ctl_net_port ports[2][2];
+    uint16_t distances[2][2];
+};
+
+struct fixture {
+    struct ctl_app app;
+    struct ctl_worker workers[WORKERS];
+    char dir[64], instance[32];
+    int fds[16]; /* the switches' ends */
+    unsigned n_fds;
+    struct line line; /* what the workers see of the network, in some tests */
+};
+
+static int
+setup(void **state)
+{
+    static const struct sb_owner_table tables[] = {
+        {.id = SB_T_switch, .capacity = SWITCHES},
+        {.id = SB_T_port, .capacity = PORTS},
+        {.id = SB_T_link, .capacity = 64},
+        {.id = SB_T_host, .capacity = 64},
+        {.id = SB_T_event, .capacity = 64},
+        {.id = SB_T_mac, .capacity = 64, .shards = WORKERS},
+        {.id = SB_T_flow, .capacity = FLOWS, .shards = WORKERS},
+        {.id = SB_T_group, .capacity = 64, .shards = WORKERS},
+        {.id = SB_T_installed, .capacity = FLOWS, .shards = WORKERS},
+        {.id = SB_T_flow_table, .capacity = 64, .shards = WORKERS},
+        {.id = SB_T_decision, .capacity = 64, .shards = WORKERS},
+    };
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct sb_owner_config config = {.name = "controller",
+                                     .tables = tables,
+                                     .n_tables = sizeof(tables) / sizeof(tables[0]),
+                                     .cold = true,
+                                     .no_publish = true};
+    char message[SB_MESSAGE_MAX], config_message[SB_CONFIG_MESSAGE_MAX];
+
+    assert_non_null(f);
+    sb_log_level(SB_LOG_ERROR);
+    snprintf(f->dir, sizeof(f->dir), "/tmp/ctl-abuse-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    setenv("TRIVET_RUNTIME_DIR", f->dir, 1);
+    snprintf(f->instance, sizeof(f->instance), "ctl-abuse-%d", (int)getpid());
+    config.instance = f->instance;
+    assert_int_equal(sb_config_load(&f->app.config, NULL, config_message), 0);
+    f->app.config->controller.statistics_s = 60;
+    assert_int_equal(sb_owner_open(&f->app.owner, &config, message), SB_OK);
+    f->app.events = sb_owner_table(f->app.owner, SB_T_event, 0);
+    f->app.workers = f->workers;
+    f->app.n_workers = WORKERS;
+    assert_int_equal(ctl_mailbox_init(&f->app.mailbox), 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(ctl_mailbox_init(&f->workers[i].mailbox), 0);
+    assert_int_equal(ctl_topology_open(&f->app, f->dir), 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(ctl_worker_init(&f->workers[i], &f->app, i), 0);
+    *state = f;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    static const char *const files[] = {"controller.lock", "controller.key", "controller.pub"};
+    struct fixture *f = *state;
+    char path[96];
+
+    for (unsigned i = 0; i < WORKERS; i++) {
+        f->workers[i].net = NULL; /* it is ours */
+        ctl_worker_fini(&f->workers[i]);
+    }
+    ctl_topology_close(f->app.topology);
+    ctl_mailbox_fini(&f->app.mailbox);
+    sb_owner_close(&f->app.owner);
+    sb_config_free(&f->app.config);
+    for (unsigned i = 0; i < f->n_fds; i++)
+        close(f->fds[i]);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", f->dir, files[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "/dev/shm/trivet.%s.controller", f->instance);
+    unlink(path);
+    rmdir(f->dir);
+    free(f);
+    return 0;
+}
+
+/* ---- switches ------------------------------------------------------------------------------ */
+
+/* The nth dpid, from 0 on, of this worker. */
+static uint64_t
+dpid_of(unsigned worker, unsigned n)
+{
+    uint64_t dpid = 0;
+
+    for (;;)
+        if (sb_shard_of(++dpid, WORKERS) == worker && n-- == 0)
+            return dpid;
+}
+
+static struct ctl_conn *
+connect_switch(struct fixture *f, uint64_t dpid, uint8_t version)
+{
+    struct ctl_worker *worker = ctl_worker_of(&f->app, dpid);
+    struct ctl_mail_accept accepted = {.opened_ns = sb_mono(), .address = "test"};
+    struct ctl_conn *conn;
+    int fds[2];
+
+    assert_true(f->n_fds < sizeof(f->fds) / sizeof(f->fds[0]));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    accepted.fd = fds[0];
+    f->fds[f->n_fds++] = fds[1];
+    conn = ctl_conn_new(worker, &accepted);
+    assert_non_null(conn);
+    conn->version = version;
+    conn->features.dpid = dpid;
+    ctl_worker_add_switch(worker, conn);
+    conn->state = CTL_READY;
+    return conn;
+}
+
+/* What waits to be written to it. */
+static size_t
+waiting(const struct ctl_conn *conn)
+{
+    return conn->out_end - conn->out_first;
+}
+
+static struct sb_flow
+rule(uint64_t dpid, uint32_t n, uint32_t output)
+{
+    struct sb_flow row = {.dpid = dpid,
+                          .fields = SB_MATCH_IN_PORT | SB_MATCH_ETH_SRC | SB_MATCH_ETH_DST,
+                          .in_port = 1,
+                          .priority = 100,
+                          .idle_s = 300,
+                          .output = output,
+                          .policy = SB_policy_SHORTEST};
+
+    row.eth_src[0] = row.eth_dst[0] = 2;
+    memcpy(row.eth_src + 2, &n, sizeof(n));
+    return row;
+}
+
+/* Decides one rule; its slot. */
+static int64_t
+install(struct ctl_conn *conn, uint32_t n, uint32_t output)
+{
+    struct ctl_worker *worker = conn->worker;
+    struct sb_flow row = rule(conn->features.dpid, n, output);
+
+    assert_true(
+        ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, OF_NO_BUFFER));
+    return sb_find(worker->flow, &row);
+}
+
+static const struct sb_flow *
+row_in(const struct ctl_conn *conn, int64_t slot)
+{
+    return sb_peek(conn->worker->flow, slot);
+}
+
+/* The switch says that the rule in this slot has ended, so many ns old. */
+static void
+remove_flow(struct ctl_conn *conn, const struct sb_flow *row, uint64_t age)
+{
+    struct of_flow_removed removed = {
+        .cookie = row->cookie,
+        .priority = row->priority,
+        .duration_s = (uint32_t)(age / SB_SECOND),
+        .duration_ns = (uint32_t)(age % SB_SECOND),
+        .match = {.fields = OF_M_IN_PORT | OF_M_ETH_SRC | OF_M_ETH_DST, .in_port = row->in_port}};
+
+    memcpy(removed.match.eth_src, row->eth_src, 6);
+    memcpy(removed.match.eth_dst, row->eth_dst, 6);
+    ctl_flow_removed(conn, &removed);
+}
+
+/* ---- between workers ----------------------------------------------------------------------- */
+
+static void
+make_line(struct line *line, uint64_t a, uint64_t b)
+{
+    uint64_t dpids[2] = {a < b ? a : b, a < b ? b : a};
+
+    memset(line, 0, sizeof(*line));
+    for (unsigned i = 0; i < 2; i++) {
+        line->ports[i][0] =
+            (struct ctl_net_port){.port = 1, .type = SB_port_type_EDGE, .up = true, .peer = -1};
+        line->ports[i][1] = (struct ctl_net_port){.port = 2,
+                                                  .type = SB_port_type_LINK,
+                                                  .up = true,
+                                                  .tree = true,
+                                                  .linked = true,
+                                                  .peer = (int32_t)(1 - i),
+                                                  .peer_port = 2};
+        line->distances[i][1 - i] = 1;
+        line->switches[i] = (struct ctl_net_switch){.dpid = dpids[i],
+                                                    .n_ports = 2,
+                                                    .ports = line->ports[i],
+                                                    .distance = line->distances[i]};
+    }
+    line->net.n_switches = 2;
+    line->net.switches = line->switches;
+}
+
+static unsigned
+mails(struct fixture *f, unsigned worker)
+{
+    return atomic_load(&f->workers[worker].mailbox.waiting);
+}
+
+/* One packet to the other switch makes a rule and a packet for its worker, as long as that one
+ * takes its mail; beyond CTL_MAIL_MAX they are dropped and counted, whoever floods. */
+static void
+mail_between_workers(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t frame[64] = {2, [5] = 2, [6] = 2, [11] = 1, [12] = 8, [14] = 0x45};
+    struct of_packet_in in = {.buffer_id = OF_NO_BUFFER,
+                              .in_port = 1,
+                              .total_len = sizeof(frame),
+                              .data = frame,
+                              .data_size = sizeof(frame)};
+    uint64_t a = dpid_of(0, 0), b = dpid_of(1, 0);
+    struct ctl_conn *conn = connect_switch(f, a, OF13);
+    struct ctl_mail *mail, *next;
+
+    make_line(&f->line, a, b);
+    f->workers[0].net = &f->line.net;
+    conn->sw_index = ctl_net_find(&f->line.net, a);
+    conn->sw = &f->line.switches[conn->sw_index];
+    ctl_host_set(&f->workers[0], frame, b, 1);
+    ctl_conn_packet_in(conn, &in);
+    ctl_batch_run(&f->workers[0]);
+    assert_int_equal(mails(f, 1), 2);
+    mail = ctl_mailbox_take(&f->workers[1].mailbox);
+    assert_int_equal(mail->type, CTL_W_INSTALL);
+    assert_int_equal(mail->next->type, CTL_W_PACKET_OUT);
+    free(mail->next);
+    free(mail);
+    assert_int_equal(f->workers[0].counters.dropped_mail, 0);
+    while (mails(f, 1) < CTL_MAIL_MAX)
+        ctl_post(&f->workers[1].mailbox, ctl_mail_new(CTL_W_COUNTERS, 0, 0));
+    for (uint8_t i = 0; i < 100; i++) {
+        frame[10] = i;
+        ctl_conn_packet_in(conn, &in);
+    }
+    ctl_batch_run(&f->workers[0]);
+    assert_int_equal(mails(f, 1), CTL_MAIL_MAX);
+    assert_int_equal(f->workers[0].counters.dropped_mail, 200);
+    for (mail = ctl_mailbox_take(&f->workers[1].mailbox); mail != NULL; mail = next) {
+        next = mail->next;
+        free(mail);
+    }
+}
+
+/* ---- strangers ---------------------------------------------------------------------------------
+ */
+
+static void
+take_mail(struct fixture *f, struct ctl_mail *mail, uint64_t conn)
+{
+    mail->conn = conn;
+    ctl_topology_mail(f->app.topology, mail);
+    free(mail);
+}
+
+static void
+switch_up(struct fixture *f, uint64_t dpid, uint32_t n_ports)
+{
+    struct ctl_mail *mail = ctl_mail_new(
+        CTL_M_SWITCH_UP, dpid, sizeof(struct ctl_mail_switch) + n_ports * sizeof(struct of_port));
+    struct ctl_mail_switch *up = (void *)mail->data;
+
+    up->version = OF13;
+    up->n_ports = n_ports;
+    for (uint32_t i = 0; i < n_ports; i++)
+        up->ports[i].port = i + 1;
+    take_mail(f, mail, dpid);
+}
+
+static void
+switch_down(struct fixture *f, uint64_t dpid)
+{
+    take_mail(f, ctl_mail_new(CTL_M_SWITCH_DOWN, dpid, 0), dpid);
+}
+
+static void
+told_its_flows(struct fixture *f, uint64_t dpid)
+{
+    struct ctl_mail *mail = ctl_mail_new(CTL_M_POLLED, dpid, sizeof(struct ctl_mail_polled));
+
+    ((struct ctl_mail_polled *)(void *)mail->data)->t_ns = sb_now();
+    take_mail(f, mail, dpid);
+}
+
+static bool
+is_known(struct fixture *f, uint64_t dpid)
+{
+    struct sb_switch row = {.dpid = dpid};
+
+    return sb_find(sb_owner_table(f->app.owner, SB_T_switch, 0), &row) >= 0;
+}
+
+/* Switches that were asked for their flows keep their rows while they are away, however many
+ * strangers come with dpids, or ports, that they invent; these make room for each other. */
+static void
+strangers_push_nobody_out(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint64_t dpid = 1; dpid <= 8; dpid++) {
+        switch_up(f, dpid, 4);
+        told_its_flows(f, dpid);
+        switch_down(f, dpid);
+    }
+    for (uint64_t dpid = 1000; dpid < 1100; dpid++) {
+        switch_up(f, dpid, 20);
+        assert_true(is_known(f, dpid));
+        assert_non_null(ctl_graph_port(ctl_graph_switch(f->app.topology, dpid), 20));
+        switch_down(f, dpid);
+    }
+    for (uint64_t dpid = 1; dpid <= 8; dpid++) {
+        assert_true(is_known(f, dpid));
+        assert_non_null(ctl_graph_port(ctl_graph_switch(f->app.topology, dpid), 4));
+    }
+    /* with the table full of such, a newcomer is the one that is not used */
+    for (uint64_t dpid = 9; dpid <= SWITCHES; dpid++) {
+        switch_up(f, dpid, 1);
+        told_its_flows(f, dpid);
+        switch_down(f, dpid);
+    }
+    switch_up(f, 2000, 1);
+    assert_false(is_known(f, 2000));
+    for (uint64_t dpid = 1; dpid <= SWITCHES; dpid++)
+        assert_true(is_known(f, dpid));
+}
+
+/* ---- rules -------------------------------------------------------------------------------------
+ */
+
+/* A switch's clock may run fast by one part in a thousand: a rule that ended after 1000 s by its
+ * count, and was sent 999.6 s ago by ours, is this one; one that is older than that is not. */
+static void
+clocks_drift(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    int64_t fast = install(conn, 1, 2), older = install(conn, 2, 2);
+
+    conn->worker->now_ns += 1000 * SB_SECOND;
+    remove_flow(conn, row_in(conn, fast), 1000 * SB_SECOND + 400 * SB_MS);
+    assert_null(row_in(conn, fast));
+    remove_flow(conn, row_in(conn, older), 1002 * SB_SECOND);
+    assert_non_null(row_in(conn, older));
+    remove_flow(conn, row_in(conn, older), 999 * SB_SECOND);
+    assert_null(row_in(conn, older));
+}
+
+/* OpenFlow 1.0 has 16 bits for a port: a rule from a time when the switch spoke 1.3 cannot be sent
+ * again, and is not said to be. */
+static void
+no_such_port_in_10(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF10);
+    struct ctl_worker *worker = conn->worker;
+    struct sb_flow row = rule(conn->features.dpid, 1, 0x12345);
+    int64_t slot;
+
+    row.state = SB_flow_state_RESTORED;
+    slot = sb_put(worker->flow, &row);
+    assert_true(slot >= 0);
+    assert_false(ctl_flow_send_again(conn, slot, OFPFC_ADD));
+    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_RESTORED);
+    assert_int_equal(waiting(conn), 0);
+    assert_int_equal(worker->counters.dropped_malformed, 1);
+    assert_int_equal(conn->unconfirmed_end, conn->unconfirmed_first);
+    /* one that it has is */
+    row.output = 2;
+    assert_int_equal(sb_write(worker->flow, slot, &row), SB_OK);
+    assert_true(ctl_flow_send_again(conn, slot, OFPFC_ADD));
+    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
+    assert_true(waiting(conn) >= 72);
+}
+
+/* ---- statistics --------------------------------------------------------------------------------
+ */
+
+/* First rounds begin all over the interval: a product of more than 64 bits made them all begin
+ * within its first 4 s. */
+static void
+rounds_are_spread(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    uint64_t dpid = conn->features.dpid, now = conn->worker->mono_ns;
+    unsigned thirds[3] = {0};
+
+    for (uint64_t i = 1; i <= 300; i++) {
+        conn->features.dpid = i;
+        conn->poll.due_ns = 0;
+        ctl_statistics_timers(conn);
+        assert_in_range(conn->poll.due_ns - now, SB_SECOND, 61 * SB_SECOND);
+        thirds[(conn->poll.due_ns - now - SB_SECOND) / (20 * SB_SECOND) % 3]++;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        assert_in_range(thirds[i], 70, 130);
+    conn->features.dpid = dpid;
+}
+
+static unsigned
+installed_of(const struct ctl_conn *conn)
+{
+    const struct sb_table *table = conn->worker->installed;
+    unsigned n = 0;
+
+    for (int64_t slot = -1; (slot = sb_next(table, slot)) >= 0;)
+        n += ((const struct sb_installed *)sb_peek(table, slot))->dpid == conn->features.dpid;
+    return n;
+}
+
+/* The switch lists n flows of others, in parts. */
+static void
+list_foreign(struct ctl_conn *conn, unsigned n)
+{
+    static uint8_t bytes[65536];
+
+    conn->poll = (struct ctl_poll){.due_ns = 1, .refused = 1 /* not its ports */};
+    ctl_statistics_timers(conn);
+    assert_int_not_equal(conn->poll.xid, 0);
+    for (unsigned at = 0; at < n; at += 100) {
+        struct of_flow_mod flows[100] = {{0}};
+        struct of_buffer b = {.data = bytes, .size = sizeof(bytes)};
+        struct of_where where;
+        struct of_header h;
+        int error = -1;
+
+        for (unsigned i = 0; i < 100; i++)
+            flows[i].match = (struct of_match){.fields = OF_M_IN_PORT, .in_port = 1 + at + i};
+        of_put_flow_stats_reply(&b, conn->poll.xid, at + 100 < n ? OFPMPF_REPLY_MORE : 0, flows,
+                                100);
+        assert_false(b.full);
+        assert_true(of_frame(bytes, b.len, &h) > 0);
+        assert_true(ctl_statistics_reply(conn, bytes, &h, &error, &where));
+        assert_int_equal(error, OF_OK);
+    }
+}
+
+/* A switch full of flows of others leaves room for what the others of its worker have. */
+static void
+foreign_flows_take_their_share(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *modest = connect_switch(f, dpid_of(0, 0), OF13),
+                    *full = connect_switch(f, dpid_of(0, 1), OF13);
+    unsigned slots = sb_table_slots(modest->worker->installed), had;
+
+    list_foreign(modest, 100);
+    had = installed_of(modest);
+    assert_in_range(had, slots / 10, slots / 8);
+    list_foreign(full, 10 * slots / 100 * 100);
+    assert_int_equal(full->poll.n_flows, 10 * slots / 100 * 100); /* how many there are is told */
+    assert_in_range(installed_of(full), slots / 10, slots / 8);
+    assert_int_equal(installed_of(modest), had);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(mail_between_workers), TEST(strangers_push_nobody_out),
+        TEST(clocks_drift),         TEST(no_such_port_in_10),
+        TEST(rounds_are_spread),    TEST(foreign_flows_take_their_share),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
