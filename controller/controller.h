@@ -394,6 +394,14 @@ struct ctl_request {
     uint32_t xid;
     uint32_t what; /* kind 4, row 28 bits */
 };
+/* What a rule's row is remembered by, from its cookie: slot 24 bits, and the last 4 of its
+ * generation, since the slot may have another row when the answer comes. Those of 16 later rows in
+ * one slot, within the last CTL_REQUESTS requests, would be taken for it. */
+static inline uint32_t
+ctl_request_row(uint64_t cookie)
+{
+    return (uint32_t)(cookie & 0xffffff) | (uint32_t)(cookie >> 32 & 0xf) << 24;
+}
 struct ctl_awaited {
     uint32_t xid;
     enum ctl_request_kind kind;

@@ -203,7 +203,7 @@ send_row(struct ctl_conn *conn, const struct sb_flow *row, uint8_t command, uint
         return false;
     mod = mod_of_row(row, command, buffer_id, &output);
     of_put_flow_mod(&b, conn->version,
-                    ctl_conn_request(conn, CTL_R_FLOW, (uint32_t)(row->cookie & 0xffffff)), &mod);
+                    ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie)), &mod);
     if (b.full) { /* the version has no such rule (a port beyond 0xff00 in 1.0) */
         conn->worker->counters.dropped_malformed++;
         return false;
@@ -257,14 +257,14 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_pack
             return false;
     } else if (follows && row->in_port == packet->in_port &&
                ctl_conn_room_fast(conn, OF_ANSWER_MAX + packet->frame.size, &b)) {
-        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, (uint32_t)slot_of(row->cookie));
+        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie));
         ctl_conn_xid(conn);
         of_put_answer(&b, template, &patch, packet->frame.data, packet->frame.size);
         ctl_conn_wrote(conn, &b);
         conn->worker->counters.packet_outs++;
         return true;
     } else if (ctl_conn_room(conn, FLOW_MOD_MAX, &b)) {
-        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, (uint32_t)slot_of(row->cookie));
+        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie));
         of_put_template(&b, template, &patch);
         ctl_conn_wrote(conn, &b);
     } else {

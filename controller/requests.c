@@ -57,6 +57,16 @@ recall(const struct ctl_conn *conn, uint32_t xid, uint32_t *ret_row)
     return (enum ctl_request_kind)(request->what >> 28);
 }
 
+/* The slot of the rule that a request was for, if it is still that rule's. */
+static int64_t
+slot_of(const struct ctl_conn *conn, uint32_t row)
+{
+    int64_t slot = row & 0xffffff;
+    const struct sb_flow *standing = sb_peek(conn->worker->flow, slot);
+
+    return standing != NULL && ctl_request_row(standing->cookie) == row ? slot : SB_ENONE;
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 uint32_t
@@ -219,7 +229,7 @@ ctl_conn_refused(struct ctl_conn *conn, const struct of_error_msg *error)
     uint32_t row = 0;
     enum ctl_request_kind kind = recall(conn, error->request_xid, &row);
     enum meaning meaning = meaning_of(conn->version, error);
-    int64_t slot = kind == CTL_R_FLOW ? (int64_t)row : SB_ENONE;
+    int64_t slot = kind == CTL_R_FLOW ? slot_of(conn, row) : SB_ENONE;
 
     conn->worker->counters.errors++;
     if (kind == CTL_R_NONE)
