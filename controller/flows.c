@@ -22,7 +22,8 @@
 /* Between a switch's count of a flow's age and ours: at once, and one part in this many. */
 #define CLOCK_SLACK_NS (50 * SB_MS)
 #define CLOCK_DRIFT 1000
-#define FLOW_MOD_MAX 320 /* bytes of the longest flow-mod we send */
+#define SENT_LOOKED_AT 256 /* of the rules not confirmed yet, when one is said to have ended */
+#define FLOW_MOD_MAX 320   /* bytes of the longest flow-mod we send */
 
 /* cookie: tag 16, generation 16, shard 8, slot 24 bits */
 static int64_t
@@ -456,17 +457,24 @@ ctl_flow_timers(struct ctl_conn *conn)
 /* ---- what the switch tells ---------------------------------------------------------------------
  */
 
-/* When the rule in this slot was last sent; the row may not say so yet. */
-static uint64_t
-last_sent(const struct ctl_conn *conn, int64_t slot, uint64_t sent_ns)
+/* Was the rule in this slot sent after t_ns? Its row may not say so yet; then it is among the last
+ * that were sent, and only of those some are looked at: a switch that never confirms anything has
+ * tens of thousands, and may say of any rule, as often as it likes, that it ended. */
+static bool
+sent_after(const struct ctl_conn *conn, int64_t slot, uint64_t t_ns)
 {
-    for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++) {
-        const struct ctl_sent *sent = &conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
+    uint32_t n = conn->unconfirmed_end - conn->unconfirmed_first;
 
-        if (slot_of(sent->cookie) == slot && sent->t_ns > sent_ns)
-            sent_ns = sent->t_ns;
+    for (uint32_t i = 1; i <= n && i <= SENT_LOOKED_AT; i++) {
+        const struct ctl_sent *sent =
+            &conn->unconfirmed[(conn->unconfirmed_end - i) & (conn->unconfirmed_size - 1)];
+
+        if (sent->t_ns <= t_ns)
+            return false; /* so are all before it */
+        if (slot_of(sent->cookie) == slot)
+            return true;
     }
-    return sent_ns;
+    return false;
 }
 
 void
@@ -475,11 +483,11 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
     int64_t slot = ctl_flow_find(conn, &removed->match, removed->priority, removed->table_id);
     const struct sb_flow *row = sb_peek(conn->worker->flow, slot);
     uint64_t age = removed->duration_s * SB_SECOND + removed->duration_ns;
+    uint64_t sent_ns = conn->worker->now_ns - age + CLOCK_SLACK_NS + age / CLOCK_DRIFT;
 
     /* A rule that was sent again after this one ended is not the one that ended: its age tells. */
-    if (row == NULL || row->cookie != removed->cookie ||
-        last_sent(conn, slot, row->sent_ns) >
-            conn->worker->now_ns - age + CLOCK_SLACK_NS + age / CLOCK_DRIFT)
+    if (row == NULL || row->cookie != removed->cookie || row->sent_ns > sent_ns ||
+        sent_after(conn, slot, sent_ns))
         return;
     sb_remove(conn->worker->flow, slot);
 }

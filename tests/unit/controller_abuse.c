@@ -394,6 +394,60 @@ clocks_drift(void **state)
     assert_null(row_in(conn, older));
 }
 
+/* A switch that confirms nothing has a great many rules on the way, and says of one that is sent
+ * again and again that it ended long ago: only the last ones are searched for it. */
+static void
+endings_cost_little(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    int64_t early = install(conn, 1, 2), late = install(conn, 2, 2), other = install(conn, 3, 2);
+
+    conn->worker->now_ns += 100 * SB_SECOND;
+    assert_int_equal(install(conn, 1, 2), early);
+    for (unsigned i = 0; i < 60000; i++) {
+        assert_int_equal(install(conn, 3, 2), other);
+        conn->out_first = conn->out_end = 0;
+    }
+    assert_int_equal(install(conn, 2, 2), late);
+    assert_true(conn->unconfirmed_end - conn->unconfirmed_first > 60000);
+    for (unsigned i = 0; i < 100; i++)
+        install(conn, 3, 2);
+    conn->worker->now_ns += SB_SECOND;
+    /* ended before it was sent again: that stands, if it is found among the last */
+    for (unsigned i = 0; i < 3; i++)
+        remove_flow(conn, row_in(conn, late), 10 * SB_SECOND);
+    assert_non_null(row_in(conn, late));
+    remove_flow(conn, row_in(conn, early), 10 * SB_SECOND);
+    assert_null(row_in(conn, early));
+}
+
+/* An error says which request it is about, and quotes nothing: if another rule has the slot by
+ * then, that one is not refused. */
+static void
+errors_about_an_earlier_rule(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct sb_table *flow = conn->worker->flow;
+    struct of_error_msg error = {.type = 2 /* BAD_ACTION */, .code = 4};
+    int64_t slot = install(conn, 1, 2);
+    struct sb_flow row;
+    uint32_t n = 1;
+
+    error.request_xid = conn->next_xid - 1;
+    sb_remove(flow, slot);
+    do
+        row = rule(conn->features.dpid, ++n, 2);
+    while (sb_slot_for(flow, &row, sb_hash(flow, &row)) != slot);
+    assert_int_equal(install(conn, n, 2), slot);
+    ctl_conn_refused(conn, &error);
+    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
+    error.request_xid = conn->next_xid - 1;
+    ctl_conn_refused(conn, &error);
+    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_REFUSED);
+}
+
 /* OpenFlow 1.0 has 16 bits for a port: a rule from a time when the switch spoke 1.3 cannot be sent
  * again, and is not said to be. */
 static void
@@ -508,8 +562,8 @@ int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(mail_between_workers), TEST(strangers_push_nobody_out),
-        TEST(clocks_drift),         TEST(no_such_port_in_10),
+        TEST(mail_between_workers), TEST(strangers_push_nobody_out),      TEST(clocks_drift),
+        TEST(endings_cost_little),  TEST(errors_about_an_earlier_rule),   TEST(no_such_port_in_10),
         TEST(rounds_are_spread),    TEST(foreign_flows_take_their_share),
     };
 
