@@ -45,6 +45,11 @@
 #define CTL_PORTS_MAX 16384u
 #define CTL_PORTS_NS (10 * SB_SECOND)
 
+/* Rules that are sent again without a buffer that the switch says it does not have, in a time;
+ * beyond that its buffers are not used. */
+#define CTL_BUFFERS_MAX 64u
+#define CTL_BUFFERS_NS (10 * SB_SECOND)
+
 void ctl_conn_state(struct ctl_conn *conn, enum ctl_conn_state state);
 /* The dpid is known and hashes to another worker: the connection moves there with all it has. */
 void ctl_conn_hand_over(struct ctl_conn *conn, struct ctl_worker *to);

@@ -502,6 +502,9 @@ struct ctl_conn {
     uint32_t n_pending;      /* of its packets in worker->pending */
     uint64_t ports_since_ns; /* monotonic: port changes are counted from here */
     uint32_t n_ports_changed;
+    uint64_t buffers_since_ns; /* monotonic: lost buffers are counted from here */
+    uint32_t n_buffers_lost;
+    bool no_buffers; /* too many: they are not used any more */
     struct ctl_poll poll;
     struct ctl_barrier barriers[16]; /* ring: outstanding barriers, oldest first */
     uint32_t barriers_first, barriers_end;

@@ -167,6 +167,18 @@ bad_message(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h, 
                    of_strerror(error), where->offset, where->field);
 }
 
+/* From a switch whose buffers are gone whenever they are named: what came of the packet must do. */
+static bool
+unbuffer(struct ctl_conn *conn, struct of_packet_in *in)
+{
+    if (in->buffer_id != OF_NO_BUFFER && in->data_size < in->total_len) {
+        conn->worker->counters.lost_buffers++; /* half a packet is none */
+        return false;
+    }
+    in->buffer_id = OF_NO_BUFFER;
+    return true;
+}
+
 static int
 packet_in(struct ctl_conn *conn, const uint8_t *m, struct of_where *where)
 {
@@ -177,7 +189,7 @@ packet_in(struct ctl_conn *conn, const uint8_t *m, struct of_where *where)
         return error;
     conn->packet_ins++;
     conn->worker->counters.packet_ins++;
-    if (conn->registered)
+    if (conn->registered && (!conn->no_buffers || unbuffer(conn, &in)))
         take_packet_in(conn, &in);
     return OF_OK;
 }
@@ -383,7 +395,7 @@ read_messages(struct ctl_conn *conn)
             return;
         }
         /* what comes by the million, before all questions about what may come when */
-        if (conn->state == CTL_READY && h.version == conn->version &&
+        if (conn->state == CTL_READY && h.version == conn->version && !conn->no_buffers &&
             of_packet_in_usual(worker->rx + at, &h, &in)) {
             conn->packet_ins++;
             worker->counters.packet_ins++;

@@ -199,6 +199,29 @@ hold_rules(struct ctl_conn *conn, const char *why)
                      conn->hold_s);
 }
 
+/* One that says so of every buffer would have every rule twice, for as long as it likes. */
+static bool
+buffers_may_be_lost(struct ctl_conn *conn)
+{
+    uint64_t now = conn->worker->mono_ns;
+
+    if (conn->no_buffers)
+        return false;
+    if (now - conn->buffers_since_ns > CTL_BUFFERS_NS) {
+        conn->buffers_since_ns = now;
+        conn->n_buffers_lost = 0;
+    }
+    if (++conn->n_buffers_lost <= CTL_BUFFERS_MAX)
+        return true;
+    conn->no_buffers = true;
+    sb_warning("switch %016lx: has lost %u buffers within %u s: they are not used any more",
+               conn->features.dpid, CTL_BUFFERS_MAX, (unsigned)(CTL_BUFFERS_NS / SB_SECOND));
+    ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_WARNING, conn->features.dpid,
+                     0, "%u buffers lost within %u s: they are not used any more", CTL_BUFFERS_MAX,
+                     (unsigned)(CTL_BUFFERS_NS / SB_SECOND));
+    return false;
+}
+
 bool
 ctl_flow_hold(struct ctl_conn *conn, struct sb_flow *row, const struct ctl_packet *packet)
 {
@@ -250,7 +273,7 @@ ctl_conn_refused(struct ctl_conn *conn, const struct of_error_msg *error)
     switch (meaning) {
     case M_BUFFER:
         conn->worker->counters.lost_buffers++;
-        if (ctl_flow_without_buffer(conn, error, slot))
+        if (buffers_may_be_lost(conn) && ctl_flow_without_buffer(conn, error, slot))
             return;
         break;
     case M_FULL:

@@ -140,6 +140,58 @@ rule_without_its_buffer(void **state)
     assert_int_equal(sw->n_mods, 2);
 }
 
+/* It says so of every buffer: some are believed, then its buffers are not used any more, and its
+ * errors are not answered by rules. */
+static void
+buffers_that_are_never_there(void **state)
+{
+    struct fake_net *net = *state;
+    struct fake_switch *sw = two_hosts(net);
+    uint8_t half[64] = {2, [5] = 2, [6] = 2, [11] = 99, [12] = 8, [14] = 0x45};
+    struct of_packet_in cut = {.buffer_id = 7,
+                               .in_port = 1,
+                               .total_len = 1000,
+                               .reason = OFPR_ACTION,
+                               .data = half,
+                               .data_size = sizeof(half)};
+    uint8_t bytes[256];
+    struct of_buffer b = {.data = bytes, .size = sizeof(bytes)};
+    unsigned buffered = 0, n;
+    uint32_t marker;
+
+    sw->no_buffers = true;
+    fake_forget(sw);
+    for (uint8_t from = 10; from < 10 + 2 * 64; from++)
+        fake_packet(sw, 1, from, 2, 7);
+    WAIT(net, fake_logged(net, "has lost 64 buffers within 10 s"));
+    WAIT(net, fake_events(net, SB_event_kind_REFUSED) >= 1);
+    RUN(net, 100);
+    for (unsigned i = 0; i < sw->n_mods; i++)
+        buffered += sw->mods[i].mod.buffer_id == 7;
+    assert_in_range(buffered, 65, 2 * 64);
+    /* none is answered twice, so there are no more than one for each packet and 64 */
+    assert_in_range(sw->n_mods, 65 + 64, 2 * 64 + 64);
+    /* from now on without, and with the packet's bytes */
+    fake_forget(sw);
+    marker = fake_packet(sw, 1, 200, 2, 7);
+    WAIT(net, fake_times(sw, marker, 2) == 1);
+    WAIT(net, fake_rule(sw, 200, 2) != NULL);
+    assert_int_equal(fake_mod(sw, OFPFC_ADD, 10)->mod.buffer_id, OF_NO_BUFFER);
+    n = sw->n_mods;
+    /* the switch may go on complaining */
+    of_put_error(&b, OF13, fake_mod(sw, OFPFC_ADD, 10)->xid, 1, 8, NULL, 0);
+    for (unsigned i = 0; i < 100; i++)
+        fake_send(sw, b.data, b.len);
+    /* and half a packet, whose rest is in such a buffer, is lost */
+    b.len = 0;
+    of_put_packet_in(&b, OF13, 0, &cut);
+    fake_send(sw, b.data, b.len);
+    marker = fake_packet(sw, 1, 201, 2, 7);
+    WAIT(net, fake_times(sw, marker, 2) == 1);
+    assert_int_equal(sw->n_mods, n + 1);
+    assert_int_equal(sw->n_outs, 2);
+}
+
 static void
 bad_version_ends_it(void **state)
 {
@@ -218,10 +270,15 @@ int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(full_table_is_left_alone, setup), TEST(other_master_is_left_alone, setup),
-        TEST(refused_by_xid, setup),           TEST(rule_without_its_buffer, setup_learning),
-        TEST(bad_version_ends_it, setup),      TEST(hello_failed_says_why, setup),
-        TEST(strange_errors, setup),           TEST(late_barrier, setup),
+        TEST(full_table_is_left_alone, setup),
+        TEST(other_master_is_left_alone, setup),
+        TEST(refused_by_xid, setup),
+        TEST(rule_without_its_buffer, setup_learning),
+        TEST(buffers_that_are_never_there, setup_learning),
+        TEST(bad_version_ends_it, setup),
+        TEST(hello_failed_says_why, setup),
+        TEST(strange_errors, setup),
+        TEST(late_barrier, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,7 +214,7 @@ refuse_flow_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size, uint16_
 static void
 take_flow_mod(struct fake_switch *sw, const uint8_t *m, uint16_t size, unsigned number)
 {
-    struct fake_rule rule = {.number = number};
+    struct fake_rule rule = {.number = number, .xid = of_get32(m + 4)};
     struct of_cursor c;
 
     assert_int_equal(of_decode_flow_mod(m, &rule.mod, NULL), OF_OK);

@@ -32,6 +32,7 @@ struct fake_rule {
     struct of_flow_mod mod;  /* mod.actions is set when it is sent */
     struct of_action action; /* its first */
     unsigned number;         /* of the message on its connection: order of arrival */
+    uint32_t xid;
 };
 
 struct fake_group {
