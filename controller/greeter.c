@@ -5,7 +5,9 @@
  * lower priority for the same reason. It is there only if there is an ssl: address.
  *
  * The main thread mails accepted sockets; who is let in goes on to a worker, who is not gets a line
- * in the log, a counter and a bad-peer event. Bounded: so many at once, so much time for each.
+ * in the log, a counter and a bad-peer event. Bounded: so much time for each, and so many at once;
+ * then the oldest of the address that has the most makes room, so that a crowd that comes and
+ * stalls pushes itself out and keeps no switch waiting.
  *
  * Neighbours: tls.c (the handshake itself), listener.c (mails them), worker.c (takes them).
  */
@@ -27,15 +29,23 @@
 #define EVENTS_MAX 64
 #define TICK_MS 100
 #define NICE 5
+#define SOURCES 256 /* a power of two */
 
 /* One peer whose handshake goes on. */
 struct greeting {
-    struct greeting *next, **prev; /* in greeter->all, the newest first */
-    int fd;                        /* owned */
-    struct ctl_tls *tls;           /* owned */
-    uint32_t interest;             /* of epoll */
-    uint64_t since_ns;             /* monotonic: when it was accepted */
+    struct greeting *older, *newer; /* of its source */
+    struct source *source;          /* borrowed from the greeter */
+    int fd;                         /* owned */
+    struct ctl_tls *tls;            /* owned */
+    uint32_t interest;              /* of epoll */
+    uint64_t since_ns;              /* monotonic: when it was accepted */
     char address[CTL_ADDRESS_MAX];
+};
+
+/* Peers of one address, or of several with the same hash. */
+struct source {
+    struct greeting *oldest, *newest; /* owned */
+    unsigned n;
 };
 
 struct ctl_greeter {
@@ -43,8 +53,8 @@ struct ctl_greeter {
     pthread_t thread;
     int epoll;
     struct ctl_mailbox mailbox;
-    struct greeting *all; /* owned */
-    unsigned n, n_passed;
+    struct source sources[SOURCES];
+    unsigned n, n_passed; /* greetings now, and connections passed on */
     bool stop;
     struct sb_log_limit limit;
     struct ctl_counters counters;
@@ -82,9 +92,11 @@ refuse(struct ctl_greeter *greeter, const char *address, const char *why)
 static void
 end_greeting(struct ctl_greeter *greeter, struct greeting *greeting)
 {
-    *greeting->prev = greeting->next;
-    if (greeting->next != NULL)
-        greeting->next->prev = greeting->prev;
+    struct source *source = greeting->source;
+
+    *(greeting->older != NULL ? &greeting->older->newer : &source->oldest) = greeting->newer;
+    *(greeting->newer != NULL ? &greeting->newer->older : &source->newest) = greeting->older;
+    source->n--;
     greeter->n--;
     ctl_tls_free(&greeting->tls);
     if (greeting->fd >= 0)
@@ -156,6 +168,31 @@ step(struct ctl_greeter *greeter, struct greeting *greeting)
     }
 }
 
+/* "192.0.2.1:34567", "[2001:db8::1]:34567": without the port, which anybody has many of. */
+static struct source *
+source_of(struct ctl_greeter *greeter, const char *address)
+{
+    const char *end = strrchr(address, ':');
+    uint32_t hash = 2166136261;
+
+    for (const char *p = address; *p != '\0' && p != end; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619;
+    return &greeter->sources[hash & (SOURCES - 1)];
+}
+
+static void
+make_room(struct ctl_greeter *greeter)
+{
+    struct source *most = &greeter->sources[0];
+
+    for (unsigned i = 1; i < SOURCES; i++)
+        if (greeter->sources[i].n > most->n)
+            most = &greeter->sources[i];
+    greeter->counters.tls_crowd++;
+    refuse(greeter, most->oldest->address, "too many handshakes at once, and this one is old");
+    end_greeting(greeter, most->oldest);
+}
+
 static void
 begin(struct ctl_greeter *greeter, const struct ctl_mail_accept *accepted)
 {
@@ -163,24 +200,25 @@ begin(struct ctl_greeter *greeter, const struct ctl_mail_accept *accepted)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = greeting};
     struct ctl_tls *tls = accepted->tls;
 
-    if (greeting == NULL || greeter->n == GREETINGS_MAX) {
-        greeter->counters.tls_crowd++;
-        refuse(greeter, accepted->address, "too many handshakes at once");
+    if (greeting == NULL) {
+        greeter->counters.tls_failed++;
+        refuse(greeter, accepted->address, "out of memory");
         ctl_tls_free(&tls);
         close(accepted->fd);
-        free(greeting);
         return;
     }
+    if (greeter->n == GREETINGS_MAX)
+        make_room(greeter);
     greeting->fd = accepted->fd;
     greeting->tls = tls;
     greeting->since_ns = accepted->opened_ns;
     greeting->interest = EPOLLIN;
     memcpy(greeting->address, accepted->address, sizeof(greeting->address));
-    greeting->next = greeter->all;
-    greeting->prev = &greeter->all;
-    if (greeting->next != NULL)
-        greeting->next->prev = &greeting->next;
-    greeter->all = greeting;
+    greeting->source = source_of(greeter, accepted->address);
+    greeting->older = greeting->source->newest;
+    *(greeting->older != NULL ? &greeting->older->newer : &greeting->source->oldest) = greeting;
+    greeting->source->newest = greeting;
+    greeting->source->n++;
     greeter->n++;
     if (epoll_ctl(greeter->epoll, EPOLL_CTL_ADD, greeting->fd, &event) < 0) {
         greeter->counters.tls_failed++;
@@ -193,19 +231,17 @@ static void
 expire(struct ctl_greeter *greeter)
 {
     uint64_t now = sb_mono();
-    struct greeting *next;
     char why[64];
 
-    for (struct greeting *greeting = greeter->all; greeting != NULL; greeting = next) {
-        next = greeting->next;
-        if (now - greeting->since_ns <= CTL_HELLO_NS)
-            continue;
-        greeter->counters.tls_stalled++;
-        snprintf(why, sizeof(why), "the handshake took longer than %u s",
-                 (unsigned)(CTL_HELLO_NS / SB_SECOND));
-        refuse(greeter, greeting->address, why);
-        end_greeting(greeter, greeting);
-    }
+    snprintf(why, sizeof(why), "the handshake took longer than %u s",
+             (unsigned)(CTL_HELLO_NS / SB_SECOND));
+    for (unsigned i = 0; i < SOURCES && greeter->n > 0; i++)
+        for (struct greeting *oldest; (oldest = greeter->sources[i].oldest) != NULL &&
+                                      now - oldest->since_ns > CTL_HELLO_NS;) {
+            greeter->counters.tls_stalled++;
+            refuse(greeter, oldest->address, why);
+            end_greeting(greeter, oldest);
+        }
 }
 
 /* ---- the loop ---------------------------------------------------------------------------- */
@@ -242,8 +278,9 @@ run(void *arg)
         }
         expire(greeter);
     }
-    while (greeter->all != NULL)
-        end_greeting(greeter, greeter->all);
+    for (unsigned i = 0; i < SOURCES; i++)
+        while (greeter->sources[i].oldest != NULL)
+            end_greeting(greeter, greeter->sources[i].oldest);
     ctl_counters_log("greeter", &greeter->counters);
     return NULL;
 }

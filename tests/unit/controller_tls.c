@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -29,16 +30,27 @@ static struct {
 
 /* ---- the relay ---------------------------------------------------------------------------- */
 
+/* From the nth address of the loopback. */
+static int
+connect_from(unsigned n)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + n - 1);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        _exit(3);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(tls.port);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        _exit(3);
+    return fd;
+}
+
 static int
 connect_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(tls.port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-        _exit(3);
-    return fd;
+    return connect_from(1);
 }
 
 /* Reads from the test whatever the test does, so that it may write without reading. */
@@ -179,7 +191,10 @@ setup(void **state)
 static int
 begin(void **state)
 {
+    struct rlimit limit = {8192, 8192};
+
     (void)state;
+    setrlimit(RLIMIT_NOFILE, &limit); /* and the controller's */
     snprintf(tls.dir, sizeof(tls.dir), "/tmp/ctl-tls-XXXXXX");
     assert_non_null(mkdtemp(tls.dir));
     snprintf(tls.certificate, sizeof(tls.certificate), "%s/controller.pem", tls.dir);
@@ -331,6 +346,35 @@ strangers_are_refused(void **state)
     WAIT(net, fake_logged(net, "tls_no_certificate=1 tls_bad_certificate=1 tls_plaintext="));
 }
 
+/* Peers that connect and say nothing, more than may be there at once: a switch comes in all the
+ * same, also from the address of the crowd, and one that is slow and not of it is left alone. */
+static void
+crowd_makes_room(void **state)
+{
+    struct fake_net *net = *state;
+    struct fake_switch *sw = fake_switch_new(net, 1, 3);
+    static int crowd[2300];
+    uint64_t begun = sb_mono();
+    int slow = connect_from(2);
+
+    send(slow, "\x16\3\1", 3, MSG_NOSIGNAL);
+    for (unsigned i = 0; i < 2300; i++) {
+        crowd[i] = connect_port();
+        if (i % 64 == 0)
+            fake_step(net);
+    }
+    WAIT(net, fake_logged(net, "too many handshakes at once"));
+    fake_connect(sw);
+    fake_settle(sw);
+    assert_served(net, sw);
+    assert_int_equal(poll(&(struct pollfd){.fd = slow, .events = POLLIN}, 1, 0), 0);
+    assert_in_range(sb_mono() - begun, 0, 10 * SB_SECOND); /* or time has made the room */
+    assert_int_equal(poll(&(struct pollfd){.fd = crowd[0], .events = POLLIN}, 1, 0), 1);
+    for (unsigned i = 0; i < 2300; i++)
+        close(crowd[i]);
+    close(slow);
+}
+
 static void
 reload_keeps_connections(void **state)
 {
@@ -380,7 +424,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(switches_connect),         TEST(much_both_ways), TEST(strangers_are_refused),
-        TEST(reload_keeps_connections), TEST(stop_amid),
+        TEST(reload_keeps_connections), TEST(stop_amid),      TEST(crowd_makes_room),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
