@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * app.c - what the process has once: its events, and which worker a switch belongs to.
+ * app.c - what the process has once: its events, its mail, and which worker a switch belongs to.
  */
 #include "controller.h"
 
@@ -8,6 +8,8 @@
 #include <stdio.h>
 
 #include <trivet/clock.h>
+
+#include "topology/topology.h"
 
 void
 ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severity, uint64_t dpid,
@@ -28,6 +30,21 @@ ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severit
     if (kind != SB_event_kind_HOST_NEW)
         sb_log(severity == SB_severity_INFO ? SB_LOG_INFO : SB_LOG_WARNING, "%s%s%s",
                sb_event_kind_text(kind), ": ", event.text);
+}
+
+void
+ctl_app_mail(struct ctl_app *app, const struct ctl_mail *mail)
+{
+    switch (mail->type) {
+    case CTL_M_EVENT:
+        sb_append(app->events, mail->data);
+        break;
+    case CTL_M_COUNTED:
+        ctl_counters_take(app, (const void *)mail->data);
+        break;
+    default:
+        ctl_topology_mail(app->topology, mail);
+    }
 }
 
 struct ctl_worker *

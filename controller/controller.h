@@ -122,6 +122,7 @@ struct ctl_app {
     struct sb_config *config;      /* owned */
     struct sb_owner *owner;        /* owned */
     struct sb_table *events;       /* borrowed from owner */
+    struct sb_table *counters;     /* borrowed from owner */
     struct ctl_topology *topology; /* owned */
     struct ctl_worker *workers;    /* owned */
     unsigned n_workers, n_started;
@@ -135,6 +136,8 @@ struct ctl_app {
 void ctl_event(struct ctl_app *app, enum sb_event_kind kind, enum sb_severity severity,
                uint64_t dpid, uint32_t port, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* Mail of a worker or the greeter. Main thread; the caller frees it. */
+void ctl_app_mail(struct ctl_app *app, const struct ctl_mail *mail);
 /* The worker a switch belongs to. Any thread. */
 struct ctl_worker *ctl_worker_of(struct ctl_app *app, uint64_t dpid);
 
@@ -176,7 +179,8 @@ struct ctl_packet {
 
 /* ---- worker.c --------------------------------------------------------------------- */
 
-/* What a thread counts. They are in the log at the stop and at SIGUSR1, those that are not 0. */
+/* What a thread counts. Those that are not 0 are in the table `counter`, a second later at most,
+ * and in the log at the stop and at SIGUSR1. */
 #define CTL_COUNTERS(C)                                                                            \
     C(packet_ins)                                                                                  \
     C(flows)                                                                                       \
@@ -209,8 +213,25 @@ struct ctl_counters {
 #undef CTL_COUNTER
 };
 
+/* What the main thread was last told of them. */
+struct ctl_counted {
+    struct ctl_counters counters;
+    uint64_t mono_ns;
+};
+struct ctl_mail_counted {
+    char thread[16];
+    struct ctl_counters counters;
+};
+
 /* counters.c: one line with those that are not 0. The thread that counts. */
 void ctl_counters_log(const char *who, const struct ctl_counters *counters);
+/* By mail to the main thread, if they have changed, once a second at most. False: not yet. The
+ * thread that counts. */
+bool ctl_counters_tell(struct ctl_app *app, const char *who, const struct ctl_counters *counters,
+                       struct ctl_counted *told, uint64_t mono_ns);
+/* Into the table `counter`, where rows of an earlier run go first. Main thread. */
+void ctl_counters_open(struct ctl_app *app);
+void ctl_counters_take(struct ctl_app *app, const struct ctl_mail_counted *counted);
 
 /* ---- greeter.c: a thread for TLS handshakes --------------------------------------------- */
 
@@ -296,6 +317,7 @@ struct ctl_worker {
     uint64_t next_tick_ns;        /* monotonic: when the timers run */
     uint64_t next_conn;           /* id of the next connection */
     struct ctl_counters counters;
+    struct ctl_counted counted;
     bool stop;
 };
 

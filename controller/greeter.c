@@ -58,6 +58,7 @@ struct ctl_greeter {
     bool stop;
     struct sb_log_limit limit;
     struct ctl_counters counters;
+    struct ctl_counted counted;
 };
 
 /* ---- refusing ------------------------------------------------------------------------- */
@@ -264,9 +265,12 @@ run(void *arg)
     struct epoll_event events[EVENTS_MAX];
     struct ctl_mail *mail, *next;
 
+    bool told = true;
+
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone, in Linux */
     while (!greeter->stop) {
-        int n = epoll_wait(greeter->epoll, events, EVENTS_MAX, greeter->n > 0 ? TICK_MS : -1);
+        int n =
+            epoll_wait(greeter->epoll, events, EVENTS_MAX, greeter->n > 0 || !told ? TICK_MS : -1);
 
         for (int i = 0; i < n; i++)
             if (events[i].data.ptr != NULL)
@@ -277,6 +281,8 @@ run(void *arg)
             free(mail);
         }
         expire(greeter);
+        told = ctl_counters_tell(greeter->app, "greeter", &greeter->counters, &greeter->counted,
+                                 sb_mono());
     }
     for (unsigned i = 0; i < SOURCES; i++)
         while (greeter->sources[i].oldest != NULL)

@@ -38,6 +38,7 @@ enum ctl_mail_type {
     CTL_M_MULTICAST = 209,   /* struct ctl_mail_multicast_done */
     CTL_M_COUNTERS = 211,    /* struct ctl_mail_counters: of ports */
     CTL_M_POLLED = 212,      /* struct ctl_mail_polled: a round of statistics was read */
+    CTL_M_COUNTED = 213,     /* struct ctl_mail_counted: of a thread */
     CTL_M_CLASH = 210,       /* struct ctl_mail_host: its multicast came back in elsewhere */
     CTL_M_PORT_SEEN = 208,   /* a packet came from a port the switch never described */
 };

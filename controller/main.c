@@ -168,8 +168,8 @@ static int
 open_bus(struct ctl_app *app, const struct sb_common *common)
 {
     static const enum sb_table_id ids[] = {
-        SB_T_switch, SB_T_port,      SB_T_link,       SB_T_host,     SB_T_mac,  SB_T_flow,
-        SB_T_group,  SB_T_installed, SB_T_flow_table, SB_T_decision, SB_T_event};
+        SB_T_switch, SB_T_port,      SB_T_link,       SB_T_host,     SB_T_mac,   SB_T_flow,
+        SB_T_group,  SB_T_installed, SB_T_flow_table, SB_T_decision, SB_T_event, SB_T_counter};
     struct sb_owner_table tables[sizeof(ids) / sizeof(ids[0])];
     struct sb_owner_config config = {.instance = common->instance,
                                      .name = "controller",
@@ -191,6 +191,7 @@ open_bus(struct ctl_app *app, const struct sb_common *common)
     if (message[0] != '\0')
         sb_warning("state bus: %s", message);
     app->events = sb_owner_table(app->owner, SB_T_event, 0);
+    ctl_counters_open(app);
     sb_owner_phase(app->owner, SB_RESTORED);
     return 0;
 }
@@ -288,10 +289,7 @@ take_mail(struct ctl_app *app)
 
     for (mail = ctl_mailbox_take(&app->mailbox); mail != NULL; mail = next) {
         next = mail->next;
-        if (mail->type == CTL_M_EVENT)
-            sb_append(app->events, mail->data);
-        else
-            ctl_topology_mail(app->topology, mail);
+        ctl_app_mail(app, mail);
         free(mail);
     }
 }

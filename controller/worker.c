@@ -268,6 +268,15 @@ take_host(struct ctl_worker *worker, const struct ctl_mail_host *host)
 }
 
 static void
+tell_counters(struct ctl_worker *worker)
+{
+    char who[16];
+
+    snprintf(who, sizeof(who), "worker.%u", worker->index & 0xff);
+    ctl_counters_tell(worker->app, who, &worker->counters, &worker->counted, worker->mono_ns);
+}
+
+static void
 log_counters(const struct ctl_worker *worker)
 {
     char who[24];
@@ -385,6 +394,7 @@ run_timers(struct ctl_worker *worker)
         worker->confirm_mono_ns = 0;
         ctl_known_confirm(worker);
     }
+    tell_counters(worker);
 }
 
 static void

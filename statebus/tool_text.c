@@ -225,6 +225,7 @@ text_columns(enum sb_table_id id, bool wide, struct text_column *ret)
         [SB_T_sample] = "t1=sent peer_id path_id=path seq state rtt_ns=rtt! method family=ip",
         [SB_T_observed] = "ip_a port_a ip_b port_b ip_proto=proto packets_ab=a>b packets_ba=b>a "
                           "verdict tcp_state=tcp fct_ns=fct points eth_type vlan vni",
+        [SB_T_counter] = "thread counter value changed_ns=changed",
         [SB_T_service] = "service pid state restarts started_ns=started",
         [SB_T_verdict] = "check subject result! good bad reason last_ns=last",
         [SB_T_event] = "t severity text! kind dpid port",

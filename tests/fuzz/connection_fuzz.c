@@ -73,8 +73,8 @@ int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     static const enum sb_table_id ids[] = {
-        SB_T_switch, SB_T_port,      SB_T_link,       SB_T_host,     SB_T_mac,  SB_T_flow,
-        SB_T_group,  SB_T_installed, SB_T_flow_table, SB_T_decision, SB_T_event};
+        SB_T_switch, SB_T_port,      SB_T_link,       SB_T_host,     SB_T_mac,   SB_T_flow,
+        SB_T_group,  SB_T_installed, SB_T_flow_table, SB_T_decision, SB_T_event, SB_T_counter};
     struct sb_owner_table tables[sizeof(ids) / sizeof(ids[0])];
     struct sb_owner_config config = {
         .name = "controller", .tables = tables, .n_tables = sizeof(ids) / sizeof(ids[0])};
@@ -93,6 +93,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
     must(sb_owner_open(&app.owner, &config, message) == SB_OK, message);
     sb_log_level(SB_LOG_ERROR);
     app.events = sb_owner_table(app.owner, SB_T_event, 0);
+    ctl_counters_open(&app);
     app.workers = workers;
     app.n_workers = 1;
     must(ctl_mailbox_init(&app.mailbox) == 0 && ctl_mailbox_init(&workers[0].mailbox) == 0,
@@ -113,10 +114,7 @@ turn(void)
     ctl_worker_turn(&workers[0], 0);
     for (mail = ctl_mailbox_take(&app.mailbox); mail != NULL; mail = next) {
         next = mail->next;
-        if (mail->type == CTL_M_EVENT)
-            sb_append(app.events, mail->data);
-        else
-            ctl_topology_mail(app.topology, mail);
+        ctl_app_mail(&app, mail);
         free(mail);
     }
     ctl_topology_run(app.topology);

@@ -55,6 +55,7 @@ setup(void **state)
         {.id = SB_T_link, .capacity = 64},
         {.id = SB_T_host, .capacity = 64},
         {.id = SB_T_event, .capacity = 64},
+        {.id = SB_T_counter, .capacity = 64},
         {.id = SB_T_mac, .capacity = 64, .shards = WORKERS},
         {.id = SB_T_flow, .capacity = FLOWS, .shards = WORKERS},
         {.id = SB_T_group, .capacity = 64, .shards = WORKERS},
@@ -81,6 +82,7 @@ setup(void **state)
     f->app.config->controller.statistics_s = 60;
     assert_int_equal(sb_owner_open(&f->app.owner, &config, message), SB_OK);
     f->app.events = sb_owner_table(f->app.owner, SB_T_event, 0);
+    ctl_counters_open(&f->app);
     f->app.workers = f->workers;
     f->app.n_workers = WORKERS;
     assert_int_equal(ctl_mailbox_init(&f->app.mailbox), 0);

@@ -7,6 +7,8 @@
 
 #include <trivet/openflow_stats.h>
 
+#include <signal.h>
+
 static int
 setup(void **state)
 {
@@ -143,13 +145,60 @@ endless(void **state)
     assert_int_equal(fake_switch_state(net, 1), SB_switch_state_READY);
 }
 
+static struct sb_counter
+counter(const struct fake_net *net, const char *thread, const char *name)
+{
+    struct sb_counter rows[512];
+    unsigned n = fake_rows(net, SB_T_counter, rows, 512);
+
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(rows[i].thread, thread) == 0 && strcmp(rows[i].name, name) == 0)
+            return rows[i];
+    return (struct sb_counter){0};
+}
+
+/* What a worker counts is in the table, exactly, a second later, and begins anew with the process.
+ */
+static void
+counters_are_told(void **state)
+{
+    struct fake_net *net = *state;
+    struct fake_switch *sw = fake_switch_add(net, 1, 2);
+    const char *worker = sb_shard_of(1, 2) == 0 ? "worker.0" : "worker.1";
+    uint64_t begun, seen, last = 0;
+    unsigned sent = 0, changes = 0;
+
+    fake_settle(sw);
+    begun = sb_mono();
+    while (sb_mono() - begun < 2500 * SB_MS) {
+        fake_packet(sw, 1, 1, 0, OF_NO_BUFFER);
+        sent++;
+        RUN(net, 20);
+        seen = counter(net, worker, "packet_ins").changed_ns;
+        changes += seen != last;
+        last = seen;
+    }
+    WAIT(net, counter(net, worker, "packet_ins").value == sent);
+    assert_in_range(changes, 1, 4);
+    assert_int_equal(counter(net, worker, "dropped_malformed").changed_ns, 0); /* 0 has no row */
+    for (unsigned i = 0; i < 3; i++)
+        fake_packet_in(sw, 1, "short", 5, OF_NO_BUFFER);
+    WAIT(net, counter(net, worker, "dropped_malformed").value == 3);
+    fake_restart(net, SIGKILL);
+    fake_settle(sw);
+    assert_int_equal(counter(net, worker, "dropped_malformed").value, 0);
+    fake_packet_in(sw, 1, "short", 5, OF_NO_BUFFER);
+    WAIT(net, counter(net, worker, "dropped_malformed").value == 1);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, fake_teardown)
 
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(told), TEST(refused), TEST(forgotten), TEST(wrong), TEST(endless),
+        TEST(told),  TEST(refused), TEST(forgotten),
+        TEST(wrong), TEST(endless), TEST(counters_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
