@@ -40,6 +40,11 @@ point() { # BRIDGE: at our controller; what it was before the first time is kept
         -- set controller "$1" max_backoff=1000 || die "$1: not attached"
 }
 
+check_ssl() { # what bridges need to connect by ssl: is one setting for all of them
+    [[ $controller != ssl:* ]] || [ -n "$(ovs-vsctl --timeout=5 get-ssl 2>/dev/null)" ] ||
+        die "the controller listens at $controller, and Open vSwitch has no key to connect by ssl:; give it one, for all its bridges: ovs-vsctl set-ssl KEY CERTIFICATE CA-CERTIFICATE (trivet-controller(8), TLS, says how to make them); nothing was changed"
+}
+
 repoint() { # the bridges that were attached when the controller listened elsewhere
     local b
     for b in $(attached); do
@@ -53,7 +58,7 @@ tell_unattached() {
     local -A elsewhere=()
     for b in $(unattached); do
         target=$(ovs-vsctl --timeout=5 get-controller "$b" 2>/dev/null | head -n 1)
-        host=${target#tcp:} host=${host%:*} host=${host#[} host=${host%]}
+        host=${target#*:} host=${host%:*} host=${host#[} host=${host%]}
         if ! printf '%s\n' "${targets[@]}" | grep -qxF -- "$target" && [ -n "$target" ] &&
             { [[ $target == unix:* || $host == 127.* ]] || ip -o address 2>/dev/null | grep -qF " $host/"; }; then
             elsewhere[$target]+=" $b"
@@ -88,6 +93,7 @@ cmd_attach() {
     for b in "${list[@]}"; do
         ovs-vsctl --timeout=5 br-exists "$b" || die "no bridge '$b'; there are: $(bridges | tr '\n' ' ')"
     done
+    check_ssl
     for b in "${list[@]}"; do
         if is_ours "$b"; then echo "$b: attached already"; continue; fi
         point "$b"
