@@ -37,7 +37,7 @@ struct arguments {
     int workers;              /* -1: not given */
 };
 
-enum { KEY_CERTIFICATE = 256, KEY_PRIVATE_KEY, KEY_CA };
+enum { KEY_CERTIFICATE = 256, KEY_PRIVATE_KEY, KEY_CA, KEY_CRL };
 
 static const struct argp_option options[] = {
     {"listen", 'l', "tcp:ADDR:PORT|ssl:ADDR:PORT|unix:PATH", 0,
@@ -45,6 +45,7 @@ static const struct argp_option options[] = {
     {"certificate", KEY_CERTIFICATE, "FILE", 0, "Our certificate, for ssl: addresses (PEM)", 0},
     {"private-key", KEY_PRIVATE_KEY, "FILE", 0, "Its private key (PEM)", 0},
     {"ca-certificate", KEY_CA, "FILE", 0, "The CA that signs the switches' certificates (PEM)", 0},
+    {"crl", KEY_CRL, "FILE", 0, "Which of these it has revoked (PEM)", 0},
     {"ca-cert", KEY_CA, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0}, /* as OVS has it */
     {"policy", 'p', "NAME", 0, "shortest (default), learning or round-robin", 0},
     {"workers", 'w', "N", 0, "Worker threads (default: cores - 1, at least 1)", 0},
@@ -88,6 +89,9 @@ parse(int key, char *arg, struct argp_state *state)
     case KEY_CA:
         a->tls.ca_certificate = arg;
         return 0;
+    case KEY_CRL:
+        a->tls.crl = arg;
+        return 0;
     case 'p':
         a->policy = policy_by_name(arg);
         if (a->policy == SB_policy_NONE)
@@ -129,6 +133,8 @@ tls_files(const struct arguments *a, const struct sb_config *config)
         files.private_key = config->controller.private_key;
     if (files.ca_certificate == NULL)
         files.ca_certificate = config->controller.ca_certificate;
+    if (files.crl == NULL)
+        files.crl = config->controller.crl;
     return files;
 }
 

@@ -198,6 +198,29 @@ restrict_context(SSL_CTX *context)
     SSL_CTX_set_default_passwd_cb(context, no_passphrase);
 }
 
+/* Lists of revoked certificates, one of each CA of a chain. */
+static bool
+load_crl(SSL_CTX *context, const char *path, char *message, size_t size)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+    X509_LOOKUP *file;
+
+    if (path == NULL)
+        return true;
+    if (!readable("crl", path, message, size))
+        return false;
+    file = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (file != NULL && X509_load_crl_file(file, path, X509_FILETYPE_PEM) > 0 &&
+        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1)
+        return true;
+    snprintf(
+        message, size,
+        "TLS: crl %s: %s; give the list of revoked certificates, in PEM format, of the CA that "
+        "signs those of the switches",
+        path, reason());
+    return false;
+}
+
 static SSL_CTX *
 make_context(const struct ctl_tls_files *files, char *message, size_t size)
 {
@@ -238,9 +261,11 @@ make_context(const struct ctl_tls_files *files, char *message, size_t size)
                  files->ca_certificate, reason());
     } else {
         SSL_CTX_set_client_CA_list(context, names);
-        warn_about(context, files);
-        ERR_clear_error();
-        return context;
+        if (load_crl(context, files->crl, message, size)) {
+            warn_about(context, files);
+            ERR_clear_error();
+            return context;
+        }
     }
     SSL_CTX_free(context);
     ERR_clear_error();

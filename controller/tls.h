@@ -25,6 +25,7 @@ struct ctl_tls_files {
     const char *certificate;    /* ours, and those between it and its CA */
     const char *private_key;    /* of our certificate */
     const char *ca_certificate; /* who signs the certificates of switches */
+    const char *crl;            /* which of these are revoked; may be NULL */
 };
 
 /* Why a peer was not let in: for the counters. */

@@ -26,7 +26,7 @@ struct loaded_controller {
         uint32_t interval_ms, settle_ms; /* the table `numbers` sets the real ones */
     } * discovery;
     struct {
-        char *certificate, *private_key, *ca_certificate; /* move to the config, too */
+        char *certificate, *private_key, *ca_certificate, *crl; /* move to the config, too */
     } * tls;
     struct {
         uint8_t unused; /* its only key is read by config_uplinks() */
@@ -78,7 +78,7 @@ static const cyaml_schema_field_t tls_fields[] = {
     CYAML_FIELD_STRING_PTR("certificate", SECTION, TLS, certificate, 1, 4095),
     CYAML_FIELD_STRING_PTR("private-key", SECTION, TLS, private_key, 1, 4095),
     CYAML_FIELD_STRING_PTR("ca-certificate", SECTION, TLS, ca_certificate, 1, 4095),
-    CYAML_FIELD_END};
+    CYAML_FIELD_STRING_PTR("crl", SECTION, TLS, crl, 1, 4095), CYAML_FIELD_END};
 static const cyaml_schema_field_t round_robin_fields[] = {
     CYAML_FIELD_IGNORE("switches", CYAML_FLAG_OPTIONAL), CYAML_FIELD_END};
 static const cyaml_schema_field_t controller_fields[] = {
@@ -381,6 +381,7 @@ load(struct document *doc, struct sb_config *config)
             config->controller.certificate = loaded->controller->tls->certificate;
             config->controller.private_key = loaded->controller->tls->private_key;
             config->controller.ca_certificate = loaded->controller->tls->ca_certificate;
+            config->controller.crl = loaded->controller->tls->crl;
         }
         free(loaded->controller->tls);
         free(loaded->controller->discovery);
@@ -493,6 +494,7 @@ sb_config_free(struct sb_config **config)
     free(c->controller.certificate);
     free(c->controller.private_key);
     free(c->controller.ca_certificate);
+    free(c->controller.crl);
     free_strings(c->agent.interfaces, c->agent.n_interfaces);
     free_strings(c->agent.peers, c->agent.n_peers);
     free_strings(c->pcapcheck.interfaces, c->pcapcheck.n_interfaces);

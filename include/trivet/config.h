@@ -10,7 +10,8 @@
  *     listen: [tcp:127.0.0.1:6653, tcp:127.0.0.1:6633]
  *     policy: shortest            # learning | round-robin | shortest
  *     workers: 0                  # 0: cores - 1, at least 1
- *     tls: {}                     # {certificate: FILE, private-key: FILE, ca-certificate: FILE}
+ *     tls: {}                     # {certificate: FILE, private-key: FILE, ca-certificate: FILE,
+ *                                 #  crl: FILE}
  *     round-robin:
  *       switches: {}              # the literal form, e.g. {2: [1, 2], 4: [1, 2]}; keys are dpids
  *     confirm-s: 300              # hosts of before a restart go unless confirmed by then
@@ -58,7 +59,7 @@ struct sb_config {
         uint16_t workers;
         struct sb_config_uplinks *uplinks; /* owned; literal round-robin */
         unsigned n_uplinks;
-        char *certificate, *private_key, *ca_certificate; /* owned; NULL: not given */
+        char *certificate, *private_key, *ca_certificate, *crl; /* owned; NULL: not given */
         uint32_t discovery_interval_ms, discovery_settle_ms;
         uint32_t confirm_s, statistics_s;
     } controller;

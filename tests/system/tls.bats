@@ -16,10 +16,12 @@ setup_file() {
     certificate controller ca
     certificate switch ca
     certificate stranger strangers
+    certificate lost ca
+    revoke
     chmod 600 "$PKI"/*.key # root's: the controller reads its key before it becomes user trivet
     cat >"$PKI/trivet.yaml" <<YAML
 controller:
-  tls: {certificate: $PKI/controller.pem, private-key: $PKI/controller.key, ca-certificate: $PKI/ca.pem}
+  tls: {certificate: $PKI/controller.pem, private-key: $PKI/controller.key, ca-certificate: $PKI/ca.pem, crl: $PKI/crl.pem}
   discovery: {interval-ms: 250, settle-ms: 300}
 YAML
     ovs-vsctl get-ssl >"$PKI/before" # global in OVS
@@ -44,6 +46,15 @@ certificate() { # NAME AUTHORITY
         -keyout "$PKI/$1.key" -out "$PKI/$1.csr" 2>/dev/null
     openssl x509 -req -in "$PKI/$1.csr" -CA "$PKI/$2.pem" -CAkey "$PKI/$2.key" -CAcreateserial -days 2 \
         -out "$PKI/$1.pem" 2>/dev/null
+}
+
+revoke() { # [NAME]: and write the list of ca
+    [ -e "$PKI/ca.cnf" ] || {
+        : >"$PKI/ca.index"
+        printf '[ca]\ndefault_ca=x\n[x]\ndatabase=%s\ndefault_md=sha256\ndefault_crl_days=2\n' "$PKI/ca.index" >"$PKI/ca.cnf"
+    }
+    [ $# = 0 ] || openssl ca -config "$PKI/ca.cnf" -keyfile "$PKI/ca.key" -cert "$PKI/ca.pem" -revoke "$PKI/$1.pem" 2>/dev/null
+    openssl ca -config "$PKI/ca.cnf" -keyfile "$PKI/ca.key" -cert "$PKI/ca.pem" -gencrl -out "$PKI/crl.pem" 2>/dev/null
 }
 
 network_of_one() { # bridge t-tls with hosts t-tlsh1 and t-tlsh2
@@ -204,6 +215,34 @@ PY
     harmless
 }
 
+@test "a certificate that was revoked is refused from then on, others are not" {
+    begin
+    client -cert "$PKI/lost.pem" -key "$PKI/lost.key"
+    not logged 'its certificate is not accepted'
+    revoke lost
+    chmod 644 "$PKI/controller.key"
+    kill -HUP "$(pid_of controller)"
+    eventually 5 logged 'SIGHUP: certificates read again'
+    chmod 600 "$PKI/controller.key"
+    client -cert "$PKI/lost.pem" -key "$PKI/lost.key"
+    one_line 'TLS: its certificate is not accepted: certificate revoked'
+    counted tls_bad_certificate
+    harmless
+}
+
+@test "attach to an ssl: address says what Open vSwitch lacks, and does it when that is there" {
+    lines=0
+    ovs-vsctl del-controller t-tls -- del-ssl
+    TRIVET_CONTROLLER=ssl:127.0.0.1:$SSL_PORT run trivet attach t-tls
+    [ "$status" = 1 ]
+    [[ $output == *"ovs-vsctl set-ssl KEY CERTIFICATE CA-CERTIFICATE"*"nothing was changed"* ]]
+    [ -z "$(ovs-vsctl get-controller t-tls)" ]
+    ovs-vsctl set-ssl "$PKI/switch.key" "$PKI/switch.pem" "$PKI/ca.pem"
+    TRIVET_CONTROLLER=ssl:127.0.0.1:$SSL_PORT trivet attach t-tls
+    eventually 10 connected
+    eventually 10 ready
+}
+
 @test "a restart of the controller is a new handshake of the bridge" {
     begin
     trivet restart controller
@@ -224,5 +263,8 @@ PY
     [[ $output == *"private-key $PKI/controller.pem: "*PEM* ]]
     try --certificate "$PKI/controller.pem" --private-key "$PKI/controller.key" --ca-certificate "$PKI/ca.key"
     [[ $output == *"ca-certificate $PKI/ca.key: "* ]]
+    try --certificate "$PKI/controller.pem" --private-key "$PKI/controller.key" --ca-certificate "$PKI/ca.pem" \
+        --crl "$PKI/ca.pem"
+    [[ $output == *"crl $PKI/ca.pem: "*"revoked certificates"* ]]
     rm -f /dev/shm/trivet.bats2.*
 }
