@@ -278,6 +278,7 @@ struct ctl_worker {
     pthread_t thread;
     int epoll;
     struct ctl_mailbox mailbox;
+    struct ctl_mail *mail; /* owned: taken from it, not done yet */
 
     /* borrowed: this worker's shards */
     struct sb_table *mac, *flow, *group, *decision, *installed, *flow_table;
@@ -316,6 +317,7 @@ struct ctl_worker {
     uint64_t now_ns, mono_ns;     /* read once a turn */
     uint64_t next_tick_ns;        /* monotonic: when the timers run */
     uint64_t next_conn;           /* id of the next connection */
+    uint32_t next_greedy;         /* whose turn it is among those who send much */
     struct ctl_counters counters;
     struct ctl_counted counted;
     bool stop;

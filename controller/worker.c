@@ -2,11 +2,11 @@
  *
  * worker.c - a worker thread: one epoll loop over its connections and its mailbox.
  *
- * A turn: wait, read each ready connection once (which decides its packet-ins), take the mail, run
+ * A turn: wait, read each ready connection once (which decides its packet-ins), take some mail, run
  * the timers when due, put one barrier behind each switch's new rules, write every dirty connection
  * once: those that were answered alone at once. Bounded work per switch and turn: one read of at
  * most CTL_RX_SHARED bytes; those whose last read was a big one come after the others have been
- * answered.
+ * answered, one of them a turn.
  */
 #include "controller.h"
 
@@ -25,6 +25,7 @@
 
 #define TICK_MS 100
 #define EVENTS_MAX 128
+#define MAIL_A_TURN 64 /* what comes in meanwhile does not wait for all of it */
 
 /* ---- switches by dpid ------------------------------------------------------- */
 
@@ -443,7 +444,8 @@ serve(const struct epoll_event *event)
         write_dirty(worker);
 }
 
-/* Those who ask for little have their answers before those who flood us are read. */
+/* Those who ask for little have their answers before those who flood us are read; of these one has
+ * its turn, the next time another, so that a crowd of them is no worse than one. */
 static void
 serve_all(struct ctl_worker *worker, struct epoll_event *events, int n)
 {
@@ -461,25 +463,35 @@ serve_all(struct ctl_worker *worker, struct epoll_event *events, int n)
     }
     if (n_greedy > 0)
         write_dirty(worker);
-    for (int i = 0; i < n_greedy; i++)
-        serve(&events[i]);
+    if (n_greedy > 0)
+        serve(&events[worker->next_greedy++ % (uint32_t)n_greedy]);
+}
+
+/* New mail is taken when the old is done, so that senders see how much waits. */
+static void
+take_mails(struct ctl_worker *worker)
+{
+    if (worker->mail == NULL)
+        worker->mail = ctl_mailbox_take(&worker->mailbox);
+    for (unsigned i = 0; i < MAIL_A_TURN && worker->mail != NULL; i++) {
+        struct ctl_mail *mail = worker->mail;
+
+        worker->mail = mail->next;
+        if (take_mail(worker, mail))
+            free(mail);
+    }
 }
 
 void
 ctl_worker_turn(struct ctl_worker *worker, int timeout_ms)
 {
     struct epoll_event events[EVENTS_MAX];
-    int n = epoll_wait(worker->epoll, events, EVENTS_MAX, timeout_ms);
-    struct ctl_mail *mail, *next;
+    int n = epoll_wait(worker->epoll, events, EVENTS_MAX, worker->mail != NULL ? 0 : timeout_ms);
 
     worker->now_ns = sb_now();
     worker->mono_ns = sb_mono();
     serve_all(worker, events, n);
-    for (mail = ctl_mailbox_take(&worker->mailbox); mail != NULL; mail = next) {
-        next = mail->next;
-        if (take_mail(worker, mail))
-            free(mail);
-    }
+    take_mails(worker);
     if (worker->mono_ns >= worker->next_tick_ns) {
         run_timers(worker);
         worker->next_tick_ns = worker->mono_ns + TICK_MS * SB_MS;
@@ -591,10 +603,12 @@ ctl_worker_join(struct ctl_worker *worker)
 void
 ctl_worker_fini(struct ctl_worker *worker)
 {
-    for (struct ctl_mail *mail = ctl_mailbox_take(&worker->mailbox), *next; mail != NULL;
-         mail = next) {
-        next = mail->next;
-        discard_mail(mail);
+    for (unsigned i = 0; i < 2; i++) { /* what was taken, what was not */
+        for (struct ctl_mail *next; worker->mail != NULL; worker->mail = next) {
+            next = worker->mail->next;
+            discard_mail(worker->mail);
+        }
+        worker->mail = ctl_mailbox_take(&worker->mailbox);
     }
     /* A clean stop says nothing to the switches: their rules stay and carry the traffic. */
     while (worker->conns != NULL) {

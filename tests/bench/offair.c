@@ -14,6 +14,7 @@
  *   slow        peers that send a byte a second of a message
  *   deaf        a peer that asks for echos and reads nothing
  *   flood       packet-ins as fast as they are taken, answers are read
+ *   floods      eight of those
  *   strangers   connect, HELLO, close, in a loop
  *   returning   connect, handshake until ready, close, in a loop
  *
@@ -316,22 +317,22 @@ be_deaf(const struct fair *fair)
 }
 
 static void
-be_flood(const struct fair *fair)
+flood(const struct fair *fair, uint64_t dpid)
 {
     static uint8_t bytes[262144];
     struct of_buffer b = {.data = bytes, .size = sizeof(bytes)};
     struct peer peer;
     uint32_t host = 0;
 
-    if (!make_ready(fair, &peer, 300))
+    if (!make_ready(fair, &peer, dpid))
         die("the flood finds no controller");
     for (uint32_t i = 0; i < 1000; i++) /* its hosts are known */
-        put_packet_in(&b, 300, i, 0xffff, 0);
+        put_packet_in(&b, dpid, i, 0xffff, 0);
     put(&peer, b.data, b.len);
     for (bool open = true; open;) {
         b.len = 0;
         for (unsigned i = 0; i < 64; i++, host++)
-            put_packet_in(&b, 300, host % 1000, (host * 7 + 1) % 1000, host);
+            put_packet_in(&b, dpid, host % 1000, (host * 7 + 1) % 1000, host);
         open = put(&peer, peer.later, peer.n_later);
         peer.n_later = 0;
         peer.amid = true;
@@ -350,6 +351,23 @@ be_flood(const struct fair *fair)
         peer.amid = false;
     }
     die("the flood was closed");
+}
+
+static void
+be_flood(const struct fair *fair)
+{
+    flood(fair, 300);
+}
+
+static void
+be_floods(const struct fair *fair)
+{
+    for (uint64_t i = 1; i < 8; i++)
+        if (fork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            flood(fair, 300 + i);
+        }
+    flood(fair, 300);
 }
 
 static void
@@ -381,11 +399,8 @@ be_returning(const struct fair *fair)
 static const struct {
     const char *name;
     void (*be)(const struct fair *fair);
-} loads[] = {{"slow", be_slow},
-             {"deaf", be_deaf},
-             {"flood", be_flood},
-             {"strangers", be_strangers},
-             {"returning", be_returning}};
+} loads[] = {{"slow", be_slow},     {"deaf", be_deaf},           {"flood", be_flood},
+             {"floods", be_floods}, {"strangers", be_strangers}, {"returning", be_returning}};
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
@@ -701,7 +716,7 @@ main(int argc, char **argv)
         {"seconds", 't', "T", 0, "length of each window (1)", 0},
         {"windows", 'w', "N", 0, "windows of each kind (7)", 0},
         {"storm", 's', "N", 0, "switches in the storm, 0: none (1000)", 0},
-        {"only", 'o', "LOAD", 0, "slow, deaf, flood, strangers, returning or storm", 0},
+        {"only", 'o', "LOAD", 0, "slow, deaf, flood, floods, strangers, returning or storm", 0},
         {0}};
     static const struct argp argp = {
         options, parse, NULL, "Measures how bad peers disturb a good switch.", NULL, NULL, NULL};

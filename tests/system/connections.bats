@@ -107,7 +107,7 @@ assert s.recv(8)[:2] == bytes([4, 0])"
     [[ $BUILD != *san* ]] || skip "figures are for builds without sanitizers"
     local load
     begin --policy learning --listen tcp:127.0.0.1:16803
-    for load in slow deaf flood strangers returning; do
+    for load in slow deaf flood floods strangers returning; do
         for _ in 1 2 3; do # one good measurement is enough: others use this machine, too
             "$BUILD/tests/offair" --port 16803 --server-pid "$controller_pid" --instance bats2 \
                 --windows 3 --only $load --storm 0 >"$BATS_TEST_TMPDIR/fair" 3>&-

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -293,6 +294,78 @@ mail_between_workers(void **state)
     }
 }
 
+/* ---- turns -------------------------------------------------------------------------------------
+ */
+
+/* An echo request of a switch: has it its answer after this turn? */
+static bool
+echo_in_one_turn(struct ctl_conn *conn, int fd)
+{
+    static const uint8_t echo[8] = {4, 2, 0, 8};
+    uint8_t bytes[4096];
+
+    while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    assert_int_equal(send(fd, echo, sizeof(echo), MSG_DONTWAIT), sizeof(echo));
+    ctl_worker_turn(conn->worker, 0);
+    return recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) >= 8;
+}
+
+/* However much mail there is, switches are served between some and some; all of it is taken. */
+static void
+mail_by_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct ctl_worker *worker = conn->worker;
+    uint32_t had = 0;
+
+    for (uint32_t i = 1; i <= 1000; i++) {
+        struct ctl_mail *mail = ctl_mail_new(CTL_W_HOST, 0, sizeof(struct ctl_mail_host));
+        struct ctl_mail_host *host = (void *)mail->data;
+
+        host->mac[0] = 2;
+        memcpy(host->mac + 2, &i, sizeof(i));
+        host->port = i;
+        ctl_post(&worker->mailbox, mail);
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        assert_true(echo_in_one_turn(conn, f->fds[0]));
+        assert_in_range(worker->n_hosts - had, had < 1000 ? 1 : 0, 100);
+        had = worker->n_hosts;
+    }
+    assert_int_equal(had, 1000);
+}
+
+/* Of those who send much one is read in a turn, and each once before one is twice. */
+static void
+floods_by_turns(void **state)
+{
+    static uint8_t echo[1000] = {4, 2, 1000 >> 8, 1000 & 0xff};
+    struct fixture *f = *state;
+    struct ctl_conn *conns[8], *quiet = connect_switch(f, dpid_of(0, 0), OF13);
+
+    for (unsigned i = 0; i < 8; i++) {
+        conns[i] = connect_switch(f, dpid_of(0, 1 + i), OF13);
+        conns[i]->greedy = true;
+        for (unsigned j = 0; j < 14; j++)
+            assert_int_equal(send(f->fds[1 + i], echo, sizeof(echo), MSG_DONTWAIT), sizeof(echo));
+    }
+    for (unsigned turns = 1; turns <= 8; turns++) {
+        unsigned unread = 0;
+
+        assert_true(echo_in_one_turn(quiet, f->fds[0]));
+        for (unsigned i = 0; i < 8; i++) {
+            int bytes;
+
+            assert_int_equal(ioctl(conns[i]->fd, FIONREAD, &bytes), 0);
+            assert_true(bytes == 0 || bytes == 14000);
+            unread += bytes > 0;
+        }
+        assert_int_equal(unread, 8 - turns);
+    }
+}
+
 /* ---- strangers ---------------------------------------------------------------------------------
  */
 
@@ -564,9 +637,10 @@ int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(mail_between_workers), TEST(strangers_push_nobody_out),      TEST(clocks_drift),
-        TEST(endings_cost_little),  TEST(errors_about_an_earlier_rule),   TEST(no_such_port_in_10),
-        TEST(rounds_are_spread),    TEST(foreign_flows_take_their_share),
+        TEST(mail_between_workers),           TEST(mail_by_turns),      TEST(floods_by_turns),
+        TEST(strangers_push_nobody_out),      TEST(clocks_drift),       TEST(endings_cost_little),
+        TEST(errors_about_an_earlier_rule),   TEST(no_such_port_in_10), TEST(rounds_are_spread),
+        TEST(foreign_flows_take_their_share),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
