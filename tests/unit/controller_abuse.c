@@ -189,7 +189,7 @@ install(struct ctl_conn *conn, uint32_t n, uint32_t output)
     struct sb_flow row = rule(conn->features.dpid, n, output);
 
     assert_true(
-        ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, OF_NO_BUFFER));
+        ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
     return sb_find(worker->flow, &row);
 }
 
@@ -506,7 +506,7 @@ errors_about_an_earlier_rule(void **state)
     struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
     struct sb_table *flow = conn->worker->flow;
     struct of_error_msg error = {.type = 2 /* BAD_ACTION */, .code = 4};
-    int64_t slot = install(conn, 1, 2);
+    int64_t slot = install(conn, 1, 2), victim;
     struct sb_flow row;
     uint32_t n = 1;
 
@@ -514,7 +514,7 @@ errors_about_an_earlier_rule(void **state)
     sb_remove(flow, slot);
     do
         row = rule(conn->features.dpid, ++n, 2);
-    while (sb_slot_for(flow, &row, sb_hash(flow, &row)) != slot);
+    while (sb_slot_for(flow, sb_hash(flow, &row), &victim) != slot);
     assert_int_equal(install(conn, n, 2), slot);
     ctl_conn_refused(conn, &error);
     assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
@@ -578,7 +578,7 @@ rounds_are_spread(void **state)
 static unsigned
 installed_of(const struct ctl_conn *conn)
 {
-    const struct sb_table *table = conn->worker->installed;
+    struct sb_table *table = conn->worker->installed;
     unsigned n = 0;
 
     for (int64_t slot = -1; (slot = sb_next(table, slot)) >= 0;)

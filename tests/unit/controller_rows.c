@@ -179,8 +179,9 @@ place_taken_on_a_long_chain(void **state)
         sb_remove(f->flow, slot);
         for (uint32_t port = 100; sb_peek(f->flow, slot) == NULL; port++) {
             struct sb_flow row = {.dpid = 2, .in_port = port};
+            int64_t victim;
 
-            if (sb_slot_for(f->flow, &row, sb_hash(f->flow, &row)) == slot)
+            if (sb_slot_for(f->flow, sb_hash(f->flow, &row), &victim) == slot)
                 put(f, 2, port);
         }
     }
