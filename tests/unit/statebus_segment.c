@@ -57,8 +57,8 @@ foreign_segments_are_refused_and_replaced(void **state)
 
     header->version += 1 << 16; /* another ABI */
     assert_int_equal(sb_reader_open(&reader, fixture_instance(), "foreign", message), SB_ELAYOUT);
-    assert_non_null(strstr(message, "ABI 2.2"));
-    assert_non_null(strstr(message, "has 1.2"));
+    assert_non_null(strstr(message, "ABI 2."));
+    assert_non_null(strstr(message, "has 1."));
     header->version = 0;
     assert_int_equal(sb_reader_open(&reader, fixture_instance(), "foreign", message), SB_ENOTREADY);
     header->version = SB_VERSION + (1 << 16);
@@ -67,7 +67,7 @@ foreign_segments_are_refused_and_replaced(void **state)
     assert_int_equal(sb_owner_open(&owner, &config, message), SB_OK);
     assert_false(sb_owner_warm(owner));
     assert_non_null(strstr(message, "cold"));
-    assert_non_null(strstr(message, "ABI 2.2"));
+    assert_non_null(strstr(message, "ABI 2."));
     assert_int_equal(sb_find(sb_owner_table(owner, SB_T_mac, 0), &row), SB_ENONE);
     sb_owner_close(&owner);
     munmap(header, size);
@@ -650,7 +650,7 @@ fill_shared_memory(void)
             munmap(header, size);
         }
     }
-    CHECK(strstr(message, "started cold: ") && strstr(message, "ABI 2.1"));
+    CHECK(strstr(message, "started cold: ") && strstr(message, "ABI 2."));
     CHECK(sb_owner_open(&owner, &config, message) == SB_OK && sb_owner_warm(owner));
     sb_owner_close(&owner);
     _exit(0);
