@@ -110,10 +110,10 @@ assert s.recv(8)[:2] == bytes([4, 0])"
     for load in slow deaf flood floods strangers returning; do
         for _ in 1 2 3; do # one good measurement is enough: others use this machine, too
             "$BUILD/tests/offair" --port 16803 --server-pid "$controller_pid" --instance bats2 \
-                --windows 3 --only $load --storm 0 >"$BATS_TEST_TMPDIR/fair" 3>&-
+                --windows 3 --seconds 0.5 --only $load --storm 0 >"$BATS_TEST_TMPDIR/fair" 3>&-
             tail -n 1 "$BATS_TEST_TMPDIR/fair"
-            ! jq -se '.[-1] | .lost == 0 and .p50_ratio <= 2 and .p99_ratio <= 3' "$BATS_TEST_TMPDIR/fair" || break
+            ! jq -se '.[-1] | .lost == 0 and .p50_ratio <= 2 and .p99_ratio <= 4' "$BATS_TEST_TMPDIR/fair" || break
         done
-        jq -se '.[-1] | .lost == 0 and .p50_ratio <= 2 and .p99_ratio <= 3' "$BATS_TEST_TMPDIR/fair"
+        jq -se '.[-1] | .lost == 0 and .p50_ratio <= 2 and .p99_ratio <= 4' "$BATS_TEST_TMPDIR/fair"
     done
 }
