@@ -23,6 +23,7 @@
 #define CLOCK_SLACK_NS (50 * SB_MS)
 #define CLOCK_DRIFT 1000
 #define SENT_LOOKED_AT 256 /* of the rules not confirmed yet, when one is said to have ended */
+#define OF10_PORTS 0xff00u /* the first number that is no port of a 1.0 switch */
 #define FLOW_MOD_MAX 320   /* bytes of the longest flow-mod we send */
 
 /* cookie: tag 16, generation 16, shard 8, slot 24 bits */
@@ -233,6 +234,8 @@ template_of(struct ctl_conn *conn, const struct sb_flow *row)
 {
     const struct of_template *template = &conn->worker->templates[conn->version == OF13];
 
+    if (conn->version == OF10 && row->output >= OF10_PORTS && row->output < OFPP_MAX)
+        return NULL; /* a host that is behind a port of 1.3 still: encoding it will be refused */
     if (template->size != 0 && same_shape(&conn->worker->templates_of[conn->version == OF13], row))
         return template;
     return make_template(conn, row);
