@@ -111,6 +111,7 @@ static inline void
 ctl_conn_wrote(struct ctl_conn *conn, const struct of_buffer *buffer)
 {
     conn->out_end += buffer->len;
+    conn->worker->unsent += buffer->len;
     ctl_conn_dirty(conn);
 }
 

@@ -294,6 +294,7 @@ struct ctl_worker {
     struct ctl_conn **by_dpid; /* owned: open-addressed, power of two */
     uint32_t by_dpid_size, n_switches;
     struct ctl_conn *dirty, **dirty_end; /* those with output to write in this turn, in order */
+    size_t unsent;                       /* bytes they have got in it */
     struct ctl_spare {
         uint8_t *data; /* owned */
         size_t size;

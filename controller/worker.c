@@ -4,7 +4,7 @@
  *
  * A turn: wait, read each ready connection once (which decides its packet-ins), take some mail, run
  * the timers when due, put one barrier behind each switch's new rules, write every dirty connection
- * once: those that were answered alone at once. Bounded work per switch and turn: one read of at
+ * once, earlier if answers pile up. Bounded work per switch and turn: one read of at
  * most CTL_RX_SHARED bytes; those whose last read was a big one come after the others have been
  * answered, one of them a turn.
  */
@@ -25,6 +25,9 @@
 
 #define TICK_MS 100
 #define EVENTS_MAX 128
+/* Bytes of answers that wait for the end of the turn: writing many at once wakes their readers once,
+ * writing them soon finds them in the cache. */
+#define UNSENT_MAX 65536
 #define MAIL_A_TURN 64 /* what comes in meanwhile does not wait for all of it */
 
 /* ---- switches by dpid ------------------------------------------------------- */
@@ -413,6 +416,7 @@ write_dirty(struct ctl_worker *worker)
         ctl_flow_barrier(conn);
         ctl_conn_flush(conn);
     }
+    worker->unsent = 0;
 }
 
 static void
@@ -438,9 +442,7 @@ serve(const struct epoll_event *event)
     if (conn->state != CTL_CLOSED &&
         ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) || conn->tls != NULL))
         ctl_conn_readable(conn); /* TLS may have had to write before it could read */
-    /* Answers to itself alone need not wait; what concerns several switches goes out in the order
-     * it was decided in, at the end of the turn. */
-    if (worker->dirty == conn && conn->next_dirty == NULL)
+    if (worker->unsent >= UNSENT_MAX)
         write_dirty(worker);
 }
 
