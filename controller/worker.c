@@ -25,8 +25,8 @@
 
 #define TICK_MS 100
 #define EVENTS_MAX 128
-/* Bytes of answers that wait for the end of the turn: writing many at once wakes their readers once,
- * writing them soon finds them in the cache. */
+/* Bytes of answers that wait for the end of the turn: writing many at once wakes their readers
+ * once, writing them soon finds them in the cache. */
 #define UNSENT_MAX 65536
 #define MAIL_A_TURN 64 /* what comes in meanwhile does not wait for all of it */
 

@@ -188,8 +188,7 @@ install(struct ctl_conn *conn, uint32_t n, uint32_t output)
     struct ctl_worker *worker = conn->worker;
     struct sb_flow row = rule(conn->features.dpid, n, output);
 
-    assert_true(
-        ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
+    assert_true(ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
     return sb_find(worker->flow, &row);
 }
 
