@@ -452,9 +452,12 @@ struct ctl_barrier {
     uint32_t end; /* index behind the last flow slot it covers, modulo 2^32 */
 };
 
-/* A rule that was sent, and when: its cookie names its row. */
+/* A rule that was sent, and when. */
 struct ctl_sent {
-    uint64_t t_ns, cookie;
+    uint64_t t_ns;
+    uint32_t slot;       /* of its row */
+    uint16_t generation; /* of its cookie: the slot may be another row's by now */
+    bool stood;          /* it was there before, and its row says so: nothing is to be confirmed */
 };
 
 /* The index of a switch's rows of `mac`: fdb.c. */

@@ -4,13 +4,13 @@
  * them true. Worker thread only.
  *
  * A row is written when a rule is decided (state sent) and again when the barrier that covers it
- * comes back (installed). A rule that stands in its row and is decided again, because the switch
- * lost it or its packets were on their way, is sent at once, but its row is only written when that
- * is confirmed: till then it says what it said, and that the rule is as it was. It goes when the
- * switch says that the flow ended, when its port died, or at the read-back after a reconnect when
- * the switch does not hold it any more. Cookies name their row: owner tag, generation of the slot,
- * shard and slot; so a message about a flow finds its row without a search, and one about an
- * earlier user of the slot finds nothing.
+ * comes back (installed). A rule that stands in its row and is decided again, because its packets
+ * were on their way or the switch lost it, is sent again, and its row stays as it is: what is
+ * there, and since when. Only a hard timeout, which begins anew with that, is a reason to write it.
+ * The log of decisions has each. A row goes when the switch says that the flow ended, when its port
+ * died, or at the read-back after a reconnect when the switch does not hold it any more. Cookies
+ * name their row: owner tag, generation of the slot, shard and slot; so a message about a flow
+ * finds its row without a search, and one about an earlier user of the slot finds nothing.
  */
 #include "controller.h"
 
@@ -281,7 +281,7 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_pack
 }
 
 static void
-remember_unconfirmed(struct ctl_conn *conn, uint64_t cookie)
+remember_unconfirmed(struct ctl_conn *conn, uint64_t cookie, bool stood)
 {
     uint32_t used = conn->unconfirmed_end - conn->unconfirmed_first;
 
@@ -300,7 +300,10 @@ remember_unconfirmed(struct ctl_conn *conn, uint64_t cookie)
         }
     }
     conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] =
-        (struct ctl_sent){.t_ns = conn->worker->now_ns, .cookie = cookie};
+        (struct ctl_sent){.t_ns = conn->worker->now_ns,
+                          .slot = (uint32_t)slot_of(cookie),
+                          .generation = (uint16_t)(cookie >> 32),
+                          .stood = stood};
     conn->flows_since_barrier = true;
 }
 
@@ -316,7 +319,7 @@ stands(const struct sb_flow *standing, struct sb_flow *row)
     return (row->state == SB_flow_state_INSTALLED || row->state == SB_flow_state_SENT) &&
            row->output == standing->output && row->group == standing->group &&
            row->path_id == standing->path_id && row->idle_s == standing->idle_s &&
-           row->hard_s == standing->hard_s && row->policy == standing->policy;
+           row->hard_s == 0 && standing->hard_s == 0 && row->policy == standing->policy;
 }
 
 bool
@@ -352,7 +355,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         ctl_rows_add(worker->rows, row->dpid, sb_insert_hashed(worker->flow, row, hash));
     else if (!same)
         sb_write_values(worker->flow, slot, row);
-    remember_unconfirmed(conn, row->cookie);
+    remember_unconfirmed(conn, row->cookie, same && row->state == SB_flow_state_INSTALLED);
     worker->counters.flows++;
     return true;
 }
@@ -385,9 +388,10 @@ ctl_flow_barrier(struct ctl_conn *conn)
 static void
 prefetch_unconfirmed(const struct ctl_conn *conn, uint32_t i, uint32_t end)
 {
-    if ((int32_t)(end - i) > 0)
-        sb_prefetch_at(conn->worker->flow,
-                       slot_of(conn->unconfirmed[i & (conn->unconfirmed_size - 1)].cookie));
+    const struct ctl_sent *sent = &conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
+
+    if ((int32_t)(end - i) > 0 && !sent->stood)
+        sb_prefetch_at(conn->worker->flow, sent->slot);
 }
 
 /* A rule that was sent is there (or, state sent, nobody has said so in time). */
@@ -395,21 +399,21 @@ static void
 confirm(struct ctl_conn *conn, const struct ctl_sent *sent, enum sb_flow_state state)
 {
     struct ctl_worker *worker = conn->worker;
-    int64_t slot = slot_of(sent->cookie);
-    const struct sb_flow *standing = sb_peek_values(worker->flow, slot);
+    const struct sb_flow *standing;
     struct sb_flow row;
 
+    if (sent->stood)
+        return;
+    standing = sb_peek_values(worker->flow, sent->slot);
     /* another one's slot by now; or sent once more after the barrier, with something else: behind
-     * the next one, then */
-    if (standing == NULL || standing->cookie != sent->cookie || standing->sent_ns > sent->t_ns ||
-        (standing->state != SB_flow_state_SENT && standing->state != SB_flow_state_INSTALLED))
+     * the next one, then; or there already, by an earlier barrier */
+    if (standing == NULL || (uint16_t)(standing->cookie >> 32) != sent->generation ||
+        standing->sent_ns > sent->t_ns || standing->state != SB_flow_state_SENT)
         return;
     memcpy(&row.cookie, &standing->cookie, sizeof(row) - offsetof(struct sb_flow, cookie));
-    if (row.sent_ns < sent->t_ns) /* decided again meanwhile, as it was */
-        row.decided_ns = row.sent_ns = sent->t_ns;
     row.state = (uint8_t)state;
     row.barrier_ns = state == SB_flow_state_INSTALLED ? worker->now_ns : 0;
-    sb_write_values(worker->flow, slot, &row);
+    sb_write_values(worker->flow, sent->slot, &row);
 }
 
 void
@@ -474,7 +478,7 @@ sent_after(const struct ctl_conn *conn, int64_t slot, uint64_t t_ns)
 
         if (sent->t_ns <= t_ns)
             return false; /* so are all before it */
-        if (slot_of(sent->cookie) == slot)
+        if (sent->slot == slot)
             return true;
     }
     return false;
@@ -550,7 +554,7 @@ ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
     if (!send_row(conn, &row, command, OF_NO_BUFFER))
         return false;
     sb_write(conn->worker->flow, slot, &row);
-    remember_unconfirmed(conn, row.cookie);
+    remember_unconfirmed(conn, row.cookie, false);
     return true;
 }
 

@@ -496,6 +496,45 @@ endings_cost_little(void **state)
     assert_null(row_in(conn, early));
 }
 
+/* A rule that stands is sent again when it is decided again, and its row stays as it is; unless
+ * that starts a hard timeout anew. */
+static void
+decided_again(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct ctl_worker *worker = conn->worker;
+    struct sb_flow row = rule(conn->features.dpid, 1, 2), first, now;
+    int64_t slot;
+
+    for (unsigned hard = 0; hard < 2; hard++) {
+        row.hard_s = hard != 0 ? 30 : 0;
+        for (unsigned i = 0; i < 3; i++) {
+            size_t before = waiting(conn);
+
+            worker->now_ns += SB_SECOND;
+            assert_true(
+                ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
+            assert_true(waiting(conn) > before);
+            slot = sb_find(worker->flow, &row);
+            assert_true(slot >= 0);
+            ctl_flow_barrier(conn);
+            worker->now_ns += SB_MS;
+            ctl_flow_barrier_reply(conn, conn->next_xid - 1);
+            assert_int_equal(conn->unconfirmed_end, conn->unconfirmed_first);
+            now = *row_in(conn, slot);
+            assert_int_equal(now.state, SB_flow_state_INSTALLED);
+            assert_int_equal(now.barrier_ns, now.sent_ns + SB_MS);
+            if (hard != 0 || i == 0)
+                assert_int_equal(now.barrier_ns, worker->now_ns);
+            else
+                assert_memory_equal(&now, &first, sizeof(now));
+            if (i == 0)
+                first = now;
+        }
+    }
+}
+
 /* An error says which request it is about, and quotes nothing: if another rule has the slot by
  * then, that one is not refused. */
 static void
@@ -639,7 +678,7 @@ main(void)
         TEST(mail_between_workers),           TEST(mail_by_turns),      TEST(floods_by_turns),
         TEST(strangers_push_nobody_out),      TEST(clocks_drift),       TEST(endings_cost_little),
         TEST(errors_about_an_earlier_rule),   TEST(no_such_port_in_10), TEST(rounds_are_spread),
-        TEST(foreign_flows_take_their_share),
+        TEST(foreign_flows_take_their_share), TEST(decided_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
