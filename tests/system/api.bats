@@ -109,7 +109,9 @@ int main(int argc, char **argv)
     return 0;
 }
 C
-    abi='s/^\(#define SB_ABI_MINOR\) 1/\1 7/'
+    local minor
+    minor=$(sed -n 's/^#define SB_ABI_MINOR //p' "$ROOT/include/trivet/statebus.h")
+    abi="s/^\(#define SB_ABI_MINOR\) $minor\$/\1 7$minor/"
     layout='s/^SB_COL(service, uint32_t, restarts, ,.*/&\nSB_COL(service, uint64_t, extra, , DEC, "", "extra", "")/'
     other reader-abi "$abi" "$ROOT/docs/examples/reader.c" &
     builds=($!)
@@ -126,7 +128,7 @@ C
     eventually 5 eval 'statebus dump service --json | grep -q controller'
     run "$BATS_TEST_TMPDIR/reader-abi/program" $INSTANCE
     [ "$status" = 1 ]
-    [[ $output == *"segment /trivet.$INSTANCE.supervisor has ABI 1.1, this program has 1.7: run both from one build"* ]]
+    [[ $output == *"segment /trivet.$INSTANCE.supervisor has ABI 1.$minor, this program has 1.7$minor: run both from one build"* ]]
     run "$BATS_TEST_TMPDIR/reader-layout/program" $INSTANCE
     [ "$status" = 1 ]
     [[ $output =~ "table service "[0-9a-f]{16}.*"that table with "[0-9a-f]{16}": run both from one build" ]]
@@ -136,10 +138,10 @@ C
     # Their owners, who replace what they cannot read, and our reader.
     run "$BATS_TEST_TMPDIR/owner-abi/program" $INSTANCE
     [ "$status" = 0 ]
-    [[ $output == "started cold: segment /trivet.$INSTANCE.supervisor has ABI 1.1, this program has 1.7"* ]]
+    [[ $output == "started cold: segment /trivet.$INSTANCE.supervisor has ABI 1.$minor, this program has 1.7$minor"* ]]
     run statebus dump service
     [ "$status" = 1 ]
-    [[ $output == *"has ABI 1.7, this program has 1.1: run both from one build"* ]]
+    [[ $output == *"has ABI 1.7$minor, this program has 1.$minor: run both from one build"* ]]
     run "$BATS_TEST_TMPDIR/owner-layout/program" $INSTANCE
     [ "$status" = 0 ]
     run statebus dump service
