@@ -263,12 +263,12 @@ supervise() {
         ((fd < 3 || fd == 255)) || eval "exec $fd>&-"
     done
     leaving=no woken=no table_due=0 changed=no
+    trap 'leaving=yes' TERM INT # before anybody can know whom to wake
+    trap 'woken=yes' USR1 HUP
+    trap : PIPE # the table's writer died; children must not inherit an ignored SIGPIPE
     exec {lock}>"$sup/lock"
     flock -n "$lock" || { log_line error "another supervisor of instance $instance is running"; exit 1; }
     echo "$$ $(start_time $$)" >"$sup/pid" || { log_line error "cannot write $sup/pid"; exit 1; }
-    trap 'leaving=yes' TERM INT
-    trap 'woken=yes' USR1 HUP
-    trap : PIPE # the table's writer died; children must not inherit an ignored SIGPIPE
     log_line info "supervisor of instance $instance: started, pid $$"
     adopt
     while :; do

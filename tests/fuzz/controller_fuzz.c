@@ -29,7 +29,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (frame.data != copy || frame.size != size || frame.vlan > 0x0fff ||
             (ctl_frame_reserved(&frame) && !frame.group) ||
-            (ctl_mac_learnable(frame.src) && (frame.src[0] & 1)))
+            (ctl_mac_learnable(frame.src_mac) && (frame.src[0] & 1)))
             abort();
         if (addresses && frame.eth_type != CTL_ETH_IPV4 && frame.eth_type != CTL_ETH_ARP &&
             frame.eth_type != CTL_ETH_IPV6)
