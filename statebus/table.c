@@ -306,8 +306,10 @@ oldest_of(const struct sb_table *table, uint32_t bucket, uint64_t *age)
     return oldest;
 }
 
-/* While it has more than so many free, a new row goes into its first home. (With 80 % of all slots
- * taken, still not one row in a million finds both homes full.) */
+/* While it has more than so many free, a new row goes into its first home. With 80 % of all slots
+ * taken a row in some millions then finds both homes full, and one that could stay is evicted; a
+ * table that refuses must not do so before it is full, so its rows always go where there is more
+ * room. */
 #define CROWDED 4
 
 /* Where a new key goes: its slot, and in *victim the row that must go first (or -1). */
@@ -315,6 +317,7 @@ static int64_t
 plan(const struct sb_table *table, struct sb_home home, int64_t *victim)
 {
     unsigned free0 = match_tags(&table->buckets[home.bucket[0]], 0), free1 = 0;
+    int crowded = table->info->full == SB_REFUSE ? SB_BUCKET : CROWDED;
     bool second = false;
     uint32_t bucket;
     unsigned room;
@@ -322,7 +325,7 @@ plan(const struct sb_table *table, struct sb_home home, int64_t *victim)
     uint64_t age[2] = {0, 0};
 
     *victim = -1;
-    if (__builtin_popcount(free0) <= CROWDED) {
+    if (__builtin_popcount(free0) <= crowded) {
         free1 = match_tags(&table->buckets[home.bucket[1]], 0);
         second = __builtin_popcount(free1) > __builtin_popcount(free0);
     }

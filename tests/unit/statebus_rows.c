@@ -4,7 +4,7 @@
  * against a model.
  */
 #include "statebus_fixture.h"
-#include "segment.h"
+#include "table.h"
 #include <string.h>
 
 static void
@@ -80,6 +80,28 @@ refuses_when_full(void **state)
         assert_int_equal(stats.refused, 1);
         sb_owner_close(&owner);
     }
+}
+
+/* Seeds of the hash by which these keys, put in order, once found both their buckets full. */
+static void
+refuses_only_when_full(void **state)
+{
+    static const uint64_t seeds[] = {20739, 22388, 31201, 55725, 173697, 211722, 268153};
+    struct sb_owner *owner = fixture_open("seeds", SB_T_port, 100, 1, false);
+    struct sb_table *table = sb_owner_table(owner, SB_T_port, 0);
+    struct sb_port row = {.dpid = 9};
+
+    (void)state;
+    for (size_t s = 0; s < sizeof seeds / sizeof seeds[0]; s++) {
+        table->seed[0] = seeds[s];
+        table->seed[1] = seeds[s] * UINT64_C(0x9e3779b97f4a7c15);
+        for (row.port = 0; row.port < 100; row.port++)
+            assert_true(sb_put(table, &row) >= 0);
+        assert_int_equal(sb_put(table, &row), SB_EFULL);
+        for (row.port = 0; row.port < 100; row.port++)
+            assert_int_equal(sb_remove(table, sb_find(table, &row)), SB_OK);
+    }
+    sb_owner_close(&owner);
 }
 
 /* Rule OLDEST: never above capacity, the victim is the older row of the two buckets, counted. */
@@ -267,6 +289,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(put_find_write_remove),    cmocka_unit_test(refuses_when_full),
+        cmocka_unit_test(refuses_only_when_full),
         cmocka_unit_test(evicts_the_oldest),        cmocka_unit_test(agrees_with_a_model),
         cmocka_unit_test(rings_tell_what_was_lost), cmocka_unit_test(defaults_fit_into_docker),
     };
