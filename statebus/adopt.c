@@ -22,7 +22,7 @@ drop(struct sb_table *table, uint32_t i)
 
     uint64_t clock = slot->word >> SB_CLOCK_SHIFT;
 
-    if (clock < SB_CLOCK_MAX && clock > table->shard->floor)
+    if (clock < SB_CLOCK_ADOPTED && clock > table->shard->floor)
         sb_store(&table->shard->floor, clock);
     sb_store_release(&slot->word, 0);
 }
@@ -51,7 +51,7 @@ sb_table_adopt(struct sb_table *table)
     int64_t dropped = 0;
     uint64_t row[SB_ROW_MAX / 8];
 
-    if (table->shard->floor >= SB_CLOCK_MAX)
+    if (table->shard->floor >= SB_CLOCK_ADOPTED)
         return SB_ECORRUPT;
     table->rows = 0;
     table->clock = 0;
@@ -65,7 +65,7 @@ sb_table_adopt(struct sb_table *table)
             uint64_t clock = slot->word >> SB_CLOCK_SHIFT;
             struct sb_home home = sb_home_of(sb_hash(table, row), table->n_buckets);
 
-            if (clock == 0 || clock >= SB_CLOCK_MAX ||
+            if (clock == 0 || clock >= SB_CLOCK_ADOPTED ||
                 (i / SB_BUCKET != home.bucket[0] && i / SB_BUCKET != home.bucket[1]) ||
                 *stands != home.tag || !sb_row_valid(table->id, row) ||
                 is_duplicate(table, home, i, row)) {

@@ -27,7 +27,8 @@
  *   3. A word never comes back (no ABA): each write has a clock of its own, each amendment of one
  *      write a number of its own (when they run out it is a write). A remove first raises
  *      shard->floor to the clock and only then stores 0 (release); a restarted owner's clock goes
- *      on from the highest of floor and all words. 47 bits are two years of two million a second.
+ *      on from the highest of floor and all words. 47 bits are two years of two million a second
+ *   without a restart, and one with it.
  *   The words are acquire/release instead of relaxed with fences (Boehm 2012): ThreadSanitizer
  *   knows no fences, on x86-64 the instructions are the same plain moves, and on ARM ldar/stlr of
  *   one cache line or two cost a few ns.
@@ -59,6 +60,8 @@ struct sb_slot {
 /* The fields of a slot's word. */
 #define SB_CLOCK_SHIFT 16
 #define SB_CLOCK_MAX (UINT64_C(1) << 47) /* no owner gets there; more is damage */
+/* So is this much to who takes a shard over: it has as many writes before it. */
+#define SB_CLOCK_ADOPTED (SB_CLOCK_MAX / 2)
 #define SB_AMENDMENTS UINT64_C(0xfffe)
 
 /* One cache line for a bucket of slots. */
