@@ -30,7 +30,7 @@
 #define KEYS (3 * CAPACITY)
 #define SLOTS_MAX 64
 
-enum op { PUT, WRITE, REMOVE, APPEND };
+enum op { PUT, WRITE, AMEND, REMOVE, APPEND };
 
 struct step {
     enum op op;
@@ -80,8 +80,8 @@ event_row(uint64_t n)
     return row;
 }
 
-/* Operation k, or false at the end: each key is put, updated twice, each third removed and put
- * again, and each sixth removed for good; from CAPACITY rows on a put evicts. */
+/* Operation k, or false at the end: each key is put, updated twice (some amended), each third
+ * removed and put again, and each sixth removed for good; from CAPACITY rows on a put evicts. */
 static bool
 script(uint64_t k, struct step *ret)
 {
@@ -92,7 +92,7 @@ script(uint64_t k, struct step *ret)
         return false;
     *ret = (struct step){.op = ops[i], .n = n};
     if (((i == 3 || i == 4) && n % 3 != 0) || (i == 5 && n % 6 != 0))
-        ret->op = WRITE;
+        ret->op = (n + i) % 2 == 0 ? AMEND : WRITE;
     return true;
 }
 
@@ -110,6 +110,9 @@ run(struct sb_owner *owner, const struct step *step, uint64_t version)
         break;
     case WRITE:
         sb_write(mac, sb_find(mac, &row), &row);
+        break;
+    case AMEND:
+        sb_amend(mac, sb_find(mac, &row), &row);
         break;
     case REMOVE:
         sb_remove(mac, sb_find(mac, &row));
@@ -262,7 +265,8 @@ check_change(struct watcher *w, uint64_t k, const struct rows *now, bool ended)
         gone++;
     }
     assert_true(gone <= (uint64_t)(inserts && w->before.n == CAPACITY));
-    if (step.op == APPEND || (step.op == WRITE && w->before.version[step.n] == 0)) {
+    if (step.op == APPEND ||
+        ((step.op == WRITE || step.op == AMEND) && w->before.version[step.n] == 0)) {
         assert_int_equal(now->version[step.n], w->before.version[step.n]);
     } else {
         uint64_t wanted = step.op == REMOVE ? 0 : k;
