@@ -191,6 +191,7 @@ ctl_conn_adopt(struct ctl_worker *worker, struct ctl_conn *conn)
 {
     link_conn(worker, conn);
     conn->waits_out = false;
+    conn->greedy_turn = 0; /* that was another's count */
     if (watch(conn, EPOLL_CTL_ADD, EPOLLIN) < 0) {
         ctl_conn_close(conn, SB_severity_ERROR, "epoll: %s", strerror(errno));
         return;

@@ -318,7 +318,7 @@ struct ctl_worker {
     uint64_t now_ns, mono_ns;     /* read once a turn */
     uint64_t next_tick_ns;        /* monotonic: when the timers run */
     uint64_t next_conn;           /* id of the next connection */
-    uint32_t next_greedy;         /* whose turn it is among those who send much */
+    uint64_t greedy_turn;         /* counts the turns of those who send much */
     struct ctl_counters counters;
     struct ctl_counted counted;
     bool stop;
@@ -481,6 +481,7 @@ struct ctl_conn {
     bool waits_out;  /* EPOLLOUT is on */
     bool greedy;     /* its last read was a big one: others are served first */
     char address[CTL_ADDRESS_MAX];
+    uint64_t greedy_turn; /* of the worker: the last one that it had among its like */
 
     uint64_t opened_ns;        /* monotonic */
     uint64_t state_since_ns;   /* monotonic */

@@ -446,6 +446,23 @@ serve(const struct epoll_event *event)
         write_dirty(worker);
 }
 
+/* Those who flood us: who has waited longest has its turn. (Going by the place among the events is
+ * not fair: with more of them than one look tells of, it can be the same ones' each time.) */
+static void
+serve_greedy(struct ctl_worker *worker, const struct epoll_event *events, int n)
+{
+    const struct epoll_event *next = &events[0];
+    struct ctl_conn *conn;
+
+    for (int i = 1; i < n; i++)
+        if (((const struct ctl_conn *)events[i].data.ptr)->greedy_turn <
+            ((const struct ctl_conn *)next->data.ptr)->greedy_turn)
+            next = &events[i];
+    conn = next->data.ptr;
+    conn->greedy_turn = ++worker->greedy_turn;
+    serve(next);
+}
+
 /* Those who ask for little have their answers before those who flood us are read; of these one has
  * its turn, the next time another, so that a crowd of them is no worse than one. */
 static void
@@ -463,10 +480,10 @@ serve_all(struct ctl_worker *worker, struct epoll_event *events, int n)
         else
             serve(&events[i]);
     }
-    if (n_greedy > 0)
+    if (n_greedy > 0) {
         write_dirty(worker);
-    if (n_greedy > 0)
-        serve(&events[worker->next_greedy++ % (uint32_t)n_greedy]);
+        serve_greedy(worker, events, n_greedy);
+    }
 }
 
 /* New mail is taken when the old is done, so that senders see how much waits. */

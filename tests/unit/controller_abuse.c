@@ -42,7 +42,7 @@ struct fixture {
     struct ctl_app app;
     struct ctl_worker workers[WORKERS];
     char dir[64], instance[32];
-    int fds[16]; /* the switches' ends */
+    int fds[300]; /* the switches' ends */
     unsigned n_fds;
     struct line line; /* what the workers see of the network, in some tests */
 };
@@ -365,6 +365,37 @@ floods_by_turns(void **state)
     }
 }
 
+/* So it is with more of them than one look at the sockets tells of. */
+static void
+floods_by_many(void **state)
+{
+    static uint8_t echo[1000] = {4, 2, 1000 >> 8, 1000 & 0xff};
+    const unsigned n = 256;
+    struct fixture *f = *state;
+    struct ctl_conn *conns[256];
+    unsigned unread = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        conns[i] = connect_switch(f, dpid_of(0, i), OF13);
+        conns[i]->greedy = true;
+        for (unsigned j = 0; j < 20; j++) /* more than one read takes: it is never done */
+            assert_int_equal(send(f->fds[i], echo, sizeof(echo), MSG_DONTWAIT), sizeof(echo));
+    }
+    for (unsigned turns = 0; turns < n; turns++) {
+        ctl_worker_turn(&f->workers[0], 0);
+        for (unsigned i = 0; i < n; i++) { /* who was read sends more */
+            int bytes;
+
+            assert_int_equal(ioctl(conns[i]->fd, FIONREAD, &bytes), 0);
+            for (; bytes < 20000; bytes += (int)sizeof(echo))
+                assert_int_equal(send(f->fds[i], echo, sizeof(echo), MSG_DONTWAIT), sizeof(echo));
+        }
+    }
+    for (unsigned i = 0; i < n; i++)
+        unread += conns[i]->partial_size == 0;
+    assert_int_equal(unread, 0);
+}
+
 /* ---- strangers ---------------------------------------------------------------------------------
  */
 
@@ -678,7 +709,9 @@ main(void)
         TEST(mail_between_workers),           TEST(mail_by_turns),      TEST(floods_by_turns),
         TEST(strangers_push_nobody_out),      TEST(clocks_drift),       TEST(endings_cost_little),
         TEST(errors_about_an_earlier_rule),   TEST(no_such_port_in_10), TEST(rounds_are_spread),
-        TEST(foreign_flows_take_their_share), TEST(decided_again),
+        TEST(foreign_flows_take_their_share),
+        TEST(decided_again),
+        TEST(floods_by_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
