@@ -228,13 +228,19 @@ make_template(struct ctl_conn *conn, const struct sb_flow *row)
     return template;
 }
 
+static inline bool
+no_port_of_10(uint32_t port)
+{
+    return port >= OF10_PORTS && port < OFPP_MAX;
+}
+
 /* The template for a rule like this, or NULL. */
 static inline const struct of_template *
 template_of(struct ctl_conn *conn, const struct sb_flow *row)
 {
     const struct of_template *template = &conn->worker->templates[conn->version == OF13];
 
-    if (conn->version == OF10 && row->output >= OF10_PORTS && row->output < OFPP_MAX)
+    if (conn->version == OF10 && (no_port_of_10(row->output) || no_port_of_10(row->in_port)))
         return NULL; /* a host that is behind a port of 1.3 still: encoding it will be refused */
     if (template->size != 0 && same_shape(&conn->worker->templates_of[conn->version == OF13], row))
         return template;
@@ -260,6 +266,7 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_pack
         if (!send_row(conn, row, OFPFC_ADD, buffer_id))
             return false;
     } else if (follows && row->in_port == packet->in_port &&
+               packet->frame.size <= OF_ANSWER_PACKET_MAX &&
                ctl_conn_room_fast(conn, OF_ANSWER_MAX + packet->frame.size, &b)) {
         patch.xid = ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie));
         ctl_conn_xid(conn);

@@ -157,7 +157,7 @@ of_put_answer(struct of_buffer *b, const struct of_template *t, const struct of_
 {
     uint8_t *p = b->data + b->len;
 
-    if (size + layout13.out_size > OF_MESSAGE_MAX || OF_ANSWER_MAX + size > b->size - b->len) {
+    if (size > OF_ANSWER_PACKET_MAX || OF_ANSWER_MAX + size > b->size - b->len) {
         b->full = true;
         return;
     }

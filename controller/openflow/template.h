@@ -21,6 +21,7 @@ struct of_template {
     uint8_t bytes[OF_TEMPLATE_MAX]; /* the flow-mod, and a packet-out without a packet */
 };
 #define OF_ANSWER_MAX (OF_TEMPLATE_MAX) /* bytes of an answer, less those of its packet */
+#define OF_ANSWER_PACKET_MAX (OF_MESSAGE_MAX - 40) /* what fits a packet-out of either version */
 
 /* What differs from rule to rule. Fields that the template's match lacks are not looked at. */
 struct of_patch {
@@ -37,7 +38,8 @@ bool of_template_make(struct of_template *ret, uint8_t version, const struct of_
 void of_put_template(struct of_buffer *b, const struct of_template *t,
                      const struct of_patch *patch);
 /* The same, and behind it a packet-out (patch->xid + 1) of a packet from the rule's port to its
- * output. OF_ANSWER_MAX + size bytes must be free. */
+ * output. OF_ANSWER_MAX + size bytes must be free, and size at most OF_ANSWER_PACKET_MAX; else
+ * b->full, and neither is there. */
 void of_put_answer(struct of_buffer *b, const struct of_template *t, const struct of_patch *patch,
                    const void *data, size_t size);
 /* As of_put_packet_out() with one output (no limit on bytes to the controller). */

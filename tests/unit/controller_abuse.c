@@ -396,6 +396,43 @@ floods_by_many(void **state)
     assert_int_equal(unread, 0);
 }
 
+/* ---- what no real switch sends -------------------------------------------------------------- */
+
+static unsigned
+rules_waiting(const struct ctl_conn *conn)
+{
+    unsigned n = 0;
+    struct of_header h;
+    int length;
+
+    for (size_t at = conn->out_first; at < conn->out_end; at += (size_t)length) {
+        length = of_frame(conn->out + at, conn->out_end - at, &h);
+        assert_true(length > 0);
+        n += of_type13(h.version, h.type) == OFPT13_FLOW_MOD;
+    }
+    return n;
+}
+
+/* A packet too long for a packet-out is lost; its rule is sent all the same, however much room
+ * there is. */
+static void
+longest_packets(void **state)
+{
+    static uint8_t frame[OF_MESSAGE_MAX - OF_IN10_SIZE];
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF10);
+    struct ctl_worker *worker = conn->worker;
+    struct ctl_packet packet = {.conn = conn, .in_port = 1, .buffer_id = OF_NO_BUFFER};
+
+    assert_true(ctl_frame_parse(&packet.frame, frame, sizeof(frame)));
+    for (uint32_t n = 1; n <= 4; n++) {
+        struct sb_flow row = rule(conn->features.dpid, n, 2);
+
+        assert_true(ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, &packet));
+        assert_int_equal(rules_waiting(conn), n);
+    }
+}
+
 /* ---- strangers ---------------------------------------------------------------------------------
  */
 
@@ -617,6 +654,12 @@ no_such_port_in_10(void **state)
     assert_true(ctl_flow_send_again(conn, slot, OFPFC_ADD));
     assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
     assert_true(waiting(conn) >= 72);
+    /* nor is one by a port to come in by, whatever rules were sent before it */
+    install(conn, 2, 2);
+    row = rule(conn->features.dpid, 3, 2);
+    row.in_port = 0x12345;
+    assert_false(ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
+    assert_int_equal(sb_find(worker->flow, &row), SB_ENONE);
 }
 
 /* ---- statistics --------------------------------------------------------------------------------
@@ -712,6 +755,7 @@ main(void)
         TEST(foreign_flows_take_their_share),
         TEST(decided_again),
         TEST(floods_by_many),
+        TEST(longest_packets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
