@@ -628,6 +628,8 @@ void ctl_fdb_timers(struct ctl_conn *conn);
  * number of addresses). */
 void ctl_fdb_forget_switch(struct ctl_worker *worker, uint64_t dpid);
 void ctl_fdb_forget_port(struct ctl_conn *conn, uint32_t port);
+/* What was learned at ports that carry nothing. */
+void ctl_fdb_forget_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net_port *port));
 uint64_t ctl_fdb_drop_restored(struct ctl_worker *worker);
 
 /* ---- flows.c: rules of this worker's switches ------------------------------------------ */

@@ -209,6 +209,21 @@ ctl_fdb_forget_port(struct ctl_conn *conn, uint32_t port)
             forget(worker, slot);
 }
 
+void
+ctl_fdb_forget_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net_port *port))
+{
+    struct ctl_worker *worker = conn->worker;
+
+    for (int64_t slot = -1;
+         (slot = ctl_rows_next(worker->mac_rows, worker->mac, conn->features.dpid, slot)) >= 0;) {
+        const struct sb_mac *row = sb_peek_values(worker->mac, slot);
+        const struct ctl_net_port *port = ctl_net_port(conn->sw, row->port);
+
+        if (port == NULL || !carries(port))
+            forget(worker, slot);
+    }
+}
+
 uint64_t
 ctl_fdb_drop_restored(struct ctl_worker *worker)
 {

@@ -213,10 +213,12 @@ take_net(struct ctl_worker *worker, struct ctl_net *net)
         }
         if (conn->state != CTL_READY)
             continue;
-        if (before != NULL && conn->compared)
+        if (before != NULL && conn->compared) {
             compare_ports(worker, conn, old, before);
-        else
+        } else { /* ports may have gone while it, or we, were away */
             ctl_flow_delete_void(conn, port_carries);
+            ctl_fdb_forget_void(conn, port_carries);
+        }
         conn->compared = true;
         if (relearn)
             forget_learned(worker, conn);

@@ -23,6 +23,7 @@
 #include <trivet/clock.h>
 
 #include "controller.h"
+#include "policy/policy.h"
 #include "topology/topology.h"
 
 #define WORKERS 2
@@ -433,6 +434,34 @@ longest_packets(void **state)
     }
 }
 
+/* ---- ports that are gone --------------------------------------------------------------------- */
+
+/* What was learned at a port that is not there any more when its switch, or the controller, comes
+ * back is forgotten: rules would lead nowhere. */
+static void
+learned_at_a_lost_port(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t a = dpid_of(0, 0);
+    struct ctl_worker *worker = ctl_worker_of(&f->app, a);
+    struct sb_mac at[2] = {{.dpid = a, .mac = {2, 1}, .port = 1},
+                           {.dpid = a, .mac = {2, 2}, .port = 2}};
+    struct ctl_mail *mail = ctl_mail_new(CTL_W_NET, 0, sizeof(void *));
+    struct ctl_net *net = &f->line.net;
+
+    worker->policy = &ctl_policy_learning;
+    for (unsigned i = 0; i < 2; i++)
+        ctl_rows_add(worker->mac_rows, a, sb_put(worker->mac, &at[i]));
+    connect_switch(f, a, OF13);
+    make_line(&f->line, a, dpid_of(1, 0));
+    f->line.ports[ctl_net_find(net, a)][1].up = false;
+    memcpy(mail->data, &net, sizeof(net));
+    ctl_post(&worker->mailbox, mail);
+    ctl_worker_turn(worker, 0);
+    assert_true(sb_find(worker->mac, &at[0]) >= 0);
+    assert_int_equal(sb_find(worker->mac, &at[1]), SB_ENONE);
+}
+
 /* ---- strangers ---------------------------------------------------------------------------------
  */
 
@@ -756,6 +785,7 @@ main(void)
         TEST(decided_again),
         TEST(floods_by_many),
         TEST(longest_packets),
+        TEST(learned_at_a_lost_port),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
