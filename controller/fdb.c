@@ -31,9 +31,16 @@
 struct ctl_fdb_entry {
     uint64_t key; /* address << 16 | VLAN; 0: free (no source is all zero) */
     uint32_t port;
-    uint32_t slot : 31; /* of the row */
-    uint32_t heard : 1; /* since the last sweep */
+    uint32_t slot : 29; /* of the row; SB_CAPACITY_MAX is far below */
+    uint32_t heard : 3; /* since the last sweep: HEARD_ bits */
 };
+
+/* A host's first packets come within a moment, and those behind them go by rules: so what of it was
+ * not heard yet is news. */
+#define HEARD 1u
+#define HEARD_IP 2u  /* with an IPv4 address */
+#define HEARD_IP6 4u /* with an IPv6 address */
+#define SLOT_MASK 0x1fffffffu
 
 /* ---- index: open addressing, grows at half load -------------------------------------------- */
 
@@ -180,7 +187,7 @@ ctl_fdb_load(struct ctl_conn *conn)
 
         add(worker, &conn->fdb,
             (struct ctl_fdb_entry){
-                .key = key_of_row(row), .port = row->port, .slot = (uint32_t)slot & 0x7fffffff});
+                .key = key_of_row(row), .port = row->port, .slot = (uint32_t)slot & SLOT_MASK});
     }
 }
 
@@ -266,7 +273,8 @@ ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet)
 
 /* A new address. If its row costs another one its place, that one's entry goes first. */
 static void
-learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet *packet)
+learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet *packet,
+      unsigned heard)
 {
     struct sb_mac row = {
         .dpid = conn->features.dpid, .vlan = packet->frame.vlan, .first_ns = worker->now_ns};
@@ -291,8 +299,8 @@ learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet 
     add(worker, &conn->fdb,
         (struct ctl_fdb_entry){.key = key_of_row(&row),
                                .port = row.port,
-                               .slot = (uint32_t)slot & 0x7fffffff,
-                               .heard = 1});
+                               .slot = (uint32_t)slot & SLOT_MASK,
+                               .heard = heard & 7});
 }
 
 static void
@@ -308,6 +316,17 @@ move(struct ctl_worker *worker, struct ctl_fdb_entry *entry, uint32_t port)
     sb_write_values(worker->mac, entry->slot, &row);
 }
 
+/* HEARD_ bits of a packet's source. */
+static inline unsigned
+heard_in(const struct ctl_frame *frame)
+{
+    if (frame->eth_type == CTL_ETH_IPV4 || frame->eth_type == CTL_ETH_ARP)
+        return of_get32(frame->ip_src + 12) != 0 ? HEARD | HEARD_IP : HEARD;
+    if (frame->eth_type == CTL_ETH_IPV6)
+        return of_get64(frame->ip_src) != 0 ? HEARD | HEARD_IP6 : HEARD;
+    return HEARD;
+}
+
 uint32_t
 ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
 {
@@ -315,19 +334,19 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
     struct ctl_conn *conn = packet->conn;
     uint64_t key = key_of(frame->src_mac, frame->vlan);
     struct ctl_fdb_entry *entry = find_from(&conn->fdb, key, packet->from);
-    bool news = true;
+    unsigned heard = heard_in(frame), news = heard;
 
     if (entry == NULL) {
-        learn(worker, conn, packet);
+        learn(worker, conn, packet, heard);
     } else {
-        news = !entry->heard;
-        entry->heard = 1;
         if (entry->port != packet->in_port) {
             move(worker, entry, packet->in_port);
-            news = true;
+            entry->heard = 0;
         }
+        news = heard & ~(unsigned)entry->heard;
+        entry->heard = (entry->heard | heard) & 7;
     }
-    if (news && ctl_is_edge(packet->port->type))
+    if (news != 0 && ctl_is_edge(packet->port->type))
         ctl_host_seen(worker, conn, packet->in_port, frame);
     if (frame->group)
         return 0;

@@ -462,6 +462,55 @@ learned_at_a_lost_port(void **state)
     assert_int_equal(sb_find(worker->mac, &at[1]), SB_ENONE);
 }
 
+/* A host's first packets come within a moment, and those behind them go by rules: each kind of
+ * address that they show is told at once. */
+static void
+addresses_are_told_at_once(void **state)
+{
+    static const struct {
+        uint16_t eth_type;
+        uint8_t at, first; /* where a byte of the source's address lies, and its value */
+        bool told;
+    } packets[] = {
+        {0x88b5, 0, 2, true},      /* a new host */
+        {0x0800, 14, 0x45, false}, /* IPv4 from 0.0.0.0, as DHCP begins */
+        {0x86dd, 22, 0xfd, true},  {0x86dd, 22, 0xfd, false}, {0x0800, 26, 10, true},
+        {0x0800, 26, 10, false},   {0x88b5, 0, 2, false},
+    };
+    struct fixture *f = *state;
+    uint64_t a = dpid_of(0, 0);
+    struct ctl_conn *conn = connect_switch(f, a, OF13);
+    struct ctl_worker *worker = conn->worker;
+
+    worker->policy = &ctl_policy_learning;
+    make_line(&f->line, a, dpid_of(1, 0));
+    worker->net = &f->line.net;
+    conn->sw_index = ctl_net_find(worker->net, a);
+    conn->sw = &f->line.switches[conn->sw_index];
+    for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+        uint8_t frame[64] = {2, [5] = 2, [6] = 2, [11] = 1};
+        struct of_packet_in in = {.buffer_id = OF_NO_BUFFER,
+                                  .in_port = 1,
+                                  .total_len = sizeof(frame),
+                                  .data = frame,
+                                  .data_size = sizeof(frame)};
+        struct ctl_mail *mail;
+
+        frame[12] = (uint8_t)(packets[i].eth_type >> 8);
+        frame[13] = (uint8_t)packets[i].eth_type;
+        frame[packets[i].at] = packets[i].first;
+        ctl_conn_packet_in(conn, &in);
+        ctl_batch_run(worker);
+        mail = ctl_mailbox_take(&f->app.mailbox);
+        assert_int_equal(mail != NULL, packets[i].told);
+        if (mail != NULL) {
+            assert_int_equal(mail->type, CTL_M_HOST);
+            assert_null(mail->next);
+        }
+        free(mail);
+    }
+}
+
 /* ---- strangers ---------------------------------------------------------------------------------
  */
 
@@ -778,14 +827,21 @@ int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(mail_between_workers),           TEST(mail_by_turns),      TEST(floods_by_turns),
-        TEST(strangers_push_nobody_out),      TEST(clocks_drift),       TEST(endings_cost_little),
-        TEST(errors_about_an_earlier_rule),   TEST(no_such_port_in_10), TEST(rounds_are_spread),
+        TEST(mail_between_workers),
+        TEST(mail_by_turns),
+        TEST(floods_by_turns),
+        TEST(strangers_push_nobody_out),
+        TEST(clocks_drift),
+        TEST(endings_cost_little),
+        TEST(errors_about_an_earlier_rule),
+        TEST(no_such_port_in_10),
+        TEST(rounds_are_spread),
         TEST(foreign_flows_take_their_share),
         TEST(decided_again),
         TEST(floods_by_many),
         TEST(longest_packets),
         TEST(learned_at_a_lost_port),
+        TEST(addresses_are_told_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
