@@ -40,6 +40,13 @@ make_cookie(const struct ctl_worker *worker, int64_t slot, uint16_t generation)
            (uint64_t)(worker->index & 0xff) << 24 | ((uint64_t)slot & 0xffffff);
 }
 
+/* A row that was copied, to a table of other capacity or shards, has the cookie of another slot. */
+static bool
+names(const struct ctl_worker *worker, uint64_t cookie, int64_t slot)
+{
+    return (uint32_t)cookie == (uint32_t)make_cookie(worker, slot, 0);
+}
+
 /* The row a cookie names, or NULL: it may be foreign, stale or garbage. */
 static const struct sb_flow *
 row_of_cookie(const struct ctl_worker *worker, uint64_t cookie, int64_t *ret_slot)
@@ -343,6 +350,10 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
     known = slot >= 0;
     if (known) {
         same = stands(sb_peek_values(worker->flow, slot), row);
+        if (!names(worker, row->cookie, slot)) {
+            row->cookie = make_cookie(worker, slot, sb_generation(worker->flow, slot));
+            same = false;
+        }
     } else {
         int64_t victim;
 
@@ -553,14 +564,17 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_
 bool
 ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
 {
-    struct sb_flow row = *(const struct sb_flow *)sb_peek(conn->worker->flow, slot);
+    struct ctl_worker *worker = conn->worker;
+    struct sb_flow row = *(const struct sb_flow *)sb_peek(worker->flow, slot);
 
+    if (command == OFPFC_ADD && !names(worker, row.cookie, slot))
+        row.cookie = make_cookie(worker, slot, sb_generation(worker->flow, slot));
     row.state = SB_flow_state_SENT;
-    row.sent_ns = conn->worker->now_ns;
+    row.sent_ns = worker->now_ns;
     row.barrier_ns = 0;
     if (!send_row(conn, &row, command, OF_NO_BUFFER))
         return false;
-    sb_write(conn->worker->flow, slot, &row);
+    sb_write(worker->flow, slot, &row);
     remember_unconfirmed(conn, row.cookie, false);
     return true;
 }

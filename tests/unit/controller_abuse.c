@@ -511,6 +511,46 @@ addresses_are_told_at_once(void **state)
     }
 }
 
+/* ---- cookies ----------------------------------------------------------------------------------
+ */
+
+static void
+barrier_comes_back(struct ctl_conn *conn)
+{
+    ctl_worker_turn(conn->worker, 0);
+    assert_int_equal(conn->barriers_end - conn->barriers_first, 1);
+    ctl_flow_barrier_reply(conn, conn->barriers[conn->barriers_first % 16].xid);
+}
+
+/* Rows that were copied, as other capacities or workers make it, lie in other slots than their
+ * cookies name. Their rules are confirmed all the same once they are sent. */
+static void
+cookies_of_other_slots(void **state)
+{
+    struct fixture *f = *state;
+    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct ctl_worker *worker = conn->worker;
+    uint64_t wrong = CTL_COOKIE_TAG << 48 | 0x123456;
+
+    for (uint32_t n = 1; n <= 2; n++) {
+        struct sb_flow row = rule(conn->features.dpid, n, 2);
+        int64_t slot;
+
+        row.state = SB_flow_state_INSTALLED;
+        row.cookie = wrong + n;
+        slot = sb_put(worker->flow, &row);
+        ctl_rows_add(worker->rows, row.dpid, slot);
+        if (n == 1)
+            assert_int_equal(install(conn, n, 3), slot);
+        else
+            assert_true(ctl_flow_send_again(conn, slot, OFPFC_ADD));
+        assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
+        assert_int_not_equal(row_in(conn, slot)->cookie, wrong + n);
+        barrier_comes_back(conn);
+        assert_int_equal(row_in(conn, slot)->state, SB_flow_state_INSTALLED);
+    }
+}
+
 /* ---- strangers ---------------------------------------------------------------------------------
  */
 
@@ -842,6 +882,7 @@ main(void)
         TEST(longest_packets),
         TEST(learned_at_a_lost_port),
         TEST(addresses_are_told_at_once),
+        TEST(cookies_of_other_slots),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
