@@ -343,7 +343,7 @@ plan(const struct sb_table *table, struct sb_home home, int64_t *victim)
     /* At capacity, yet both home buckets are empty: the next bucket with a row gives one up. */
     for (uint32_t i = 1; i < table->n_buckets && *victim < 0; i++)
         *victim = oldest_of(table, (home.bucket[0] + i) % table->n_buckets, &age[0]);
-    return bucket * SB_BUCKET + (uint32_t)__builtin_ctz(room);
+    return bucket * SB_BUCKET + (room ? (uint32_t)__builtin_ctz(room) : 0); /* 0: damaged tags */
 }
 
 int64_t

@@ -104,6 +104,26 @@ refuses_only_when_full(void **state)
     sb_owner_close(&owner);
 }
 
+/* Tags that say that every slot is taken, over empty ones: damage, but a row finds a slot. */
+static void
+tags_without_rows(void **state)
+{
+    struct sb_owner *owner = fixture_open("tags", SB_T_mac, 12, 1, false);
+    struct sb_table *table = sb_owner_table(owner, SB_T_mac, 0);
+    struct sb_mac row = fixture_mac(1, 1);
+    int64_t slot, victim;
+
+    (void)state;
+    for (uint32_t i = 0; i < table->n_slots; i++)
+        sb_store(&table->buckets[i / SB_BUCKET].tags[i % SB_BUCKET], 7);
+    slot = sb_slot_for(table, sb_hash(table, &row), &victim);
+    assert_in_range(slot, 0, table->n_slots - 1);
+    assert_true(victim < 0);
+    assert_int_equal(sb_put(table, &row), slot);
+    assert_int_equal(sb_find(table, &row), slot);
+    sb_owner_close(&owner);
+}
+
 /* Rule OLDEST: never above capacity, the victim is the older row of the two buckets, counted. */
 static void
 evicts_the_oldest(void **state)
@@ -289,7 +309,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(put_find_write_remove),    cmocka_unit_test(refuses_when_full),
-        cmocka_unit_test(refuses_only_when_full),
+        cmocka_unit_test(refuses_only_when_full),   cmocka_unit_test(tags_without_rows),
         cmocka_unit_test(evicts_the_oldest),        cmocka_unit_test(agrees_with_a_model),
         cmocka_unit_test(rings_tell_what_was_lost), cmocka_unit_test(defaults_fit_into_docker),
     };
