@@ -167,8 +167,8 @@ a_damaged_clock_is_not_gone_on_from(void **state)
 
     (void)state;
     assert_true(sb_put(table, &a) >= 0);
-    sb_store(&sb_table_slot(table, (uint64_t)sb_find(table, &a))->word,
-             (SB_CLOCK_MAX - 1) << SB_CLOCK_SHIFT);
+    sb_store(&sb_table_slot(table, (uint64_t)sb_find(table, &a))->word, (SB_CLOCK_MAX - 1)
+                                                                            << SB_CLOCK_SHIFT);
     sb_owner_close(&owner);
     for (int i = 0; i < 2; i++) { /* and it stays so */
         owner = fixture_open("clock", SB_T_mac, 64, 1, false);
