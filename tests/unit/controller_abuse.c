@@ -403,7 +403,7 @@ static unsigned
 rules_waiting(const struct ctl_conn *conn)
 {
     unsigned n = 0;
-    struct of_header h;
+    struct of_header h = {0};
     int length;
 
     for (size_t at = conn->out_first; at < conn->out_end; at += (size_t)length) {
