@@ -229,9 +229,10 @@ make_template(struct ctl_conn *conn, const struct sb_flow *row)
     struct of_action output = {.type = OF_A_OUTPUT, .port = row->output};
     struct of_flow_mod mod = mod_of_row(row, OFPFC_ADD, OF_NO_BUFFER, &output);
 
-    if (row->group != 0 || !of_template_make(template, conn->version, &mod))
-        return NULL;
     worker->templates_of[conn->version == OF13] = *row;
+    template->size = 0;
+    if (row->group != 0 || !of_template_make(template, conn->version, &mod))
+        return NULL; /* which is remembered, too */
     return template;
 }
 
@@ -249,8 +250,8 @@ template_of(struct ctl_conn *conn, const struct sb_flow *row)
 
     if (conn->version == OF10 && (no_port_of_10(row->output) || no_port_of_10(row->in_port)))
         return NULL; /* a host that is behind a port of 1.3 still: encoding it will be refused */
-    if (template->size != 0 && same_shape(&conn->worker->templates_of[conn->version == OF13], row))
-        return template;
+    if (same_shape(&conn->worker->templates_of[conn->version == OF13], row))
+        return template->size != 0 ? template : NULL;
     return make_template(conn, row);
 }
 
@@ -295,7 +296,7 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_pack
 }
 
 static void
-remember_unconfirmed(struct ctl_conn *conn, uint64_t cookie, bool stood)
+remember_unconfirmed(struct ctl_conn *conn, int64_t slot, const struct sb_flow *row, bool stood)
 {
     uint32_t used = conn->unconfirmed_end - conn->unconfirmed_first;
 
@@ -315,8 +316,8 @@ remember_unconfirmed(struct ctl_conn *conn, uint64_t cookie, bool stood)
     }
     conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] =
         (struct ctl_sent){.t_ns = conn->worker->now_ns,
-                          .slot = (uint32_t)slot_of(cookie),
-                          .generation = (uint16_t)(cookie >> 32),
+                          .slot = (uint32_t)slot,
+                          .generation = (uint16_t)(row->cookie >> 32),
                           .stood = stood};
     conn->flows_since_barrier = true;
 }
@@ -373,7 +374,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         ctl_rows_add(worker->rows, row->dpid, sb_insert_hashed(worker->flow, row, hash));
     else if (!same)
         sb_write_values(worker->flow, slot, row);
-    remember_unconfirmed(conn, row->cookie, same && row->state == SB_flow_state_INSTALLED);
+    remember_unconfirmed(conn, slot, row, same && row->state == SB_flow_state_INSTALLED);
     worker->counters.flows++;
     return true;
 }
@@ -575,7 +576,7 @@ ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
     if (!send_row(conn, &row, command, OF_NO_BUFFER))
         return false;
     sb_write(worker->flow, slot, &row);
-    remember_unconfirmed(conn, row.cookie, false);
+    remember_unconfirmed(conn, slot, &row, false);
     return true;
 }
 
