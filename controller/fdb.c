@@ -284,7 +284,7 @@ learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet 
     memcpy(row.mac, packet->frame.src, 6);
     hash = sb_hash(worker->mac, &row);
     slot = sb_find_hashed(worker->mac, &row, hash);
-    if (slot >= 0) {
+    if (slot >= 0) { /* there was no memory for its entry */
         sb_get(worker->mac, slot, &row);
         row.moves += row.port != packet->in_port;
     } else if (sb_slot_for(worker->mac, hash, &victim) >= 0 && victim >= 0) {
@@ -292,10 +292,12 @@ learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet 
     }
     row.last_ns = worker->now_ns;
     row.port = packet->in_port;
-    slot = sb_put_hashed(worker->mac, &row, hash);
-    if (slot < 0)
-        return; /* cannot be: the table evicts */
-    ctl_rows_add(worker->mac_rows, row.dpid, slot);
+    if (slot >= 0) {
+        sb_write_values(worker->mac, slot, &row);
+    } else {
+        slot = sb_insert_hashed(worker->mac, &row, hash); /* it evicts: it never refuses */
+        ctl_rows_add(worker->mac_rows, row.dpid, slot);
+    }
     add(worker, &conn->fdb,
         (struct ctl_fdb_entry){.key = key_of_row(&row),
                                .port = row.port,

@@ -480,8 +480,7 @@ ctl_flow_timers(struct ctl_conn *conn)
     conn->barriers_first++;
 }
 
-/* ---- what the switch tells ---------------------------------------------------------------------
- */
+/* ---- what the switch tells ----------------------------------------------------------------- */
 
 /* Was the rule in this slot sent after t_ns? Its row may not say so yet; then it is among the last
  * that were sent, and only of those some are looked at: a switch that never confirms anything has
@@ -559,8 +558,7 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_
                      error->code);
 }
 
-/* ---- for reconcile.c ---------------------------------------------------------------------------
- */
+/* ---- for reconcile.c ----------------------------------------------------------------------- */
 
 bool
 ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
@@ -580,8 +578,7 @@ ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
     return true;
 }
 
-/* ---- deleting
- * ------------------------------------------------------------------------------------ */
+/* ---- deleting ------------------------------------------------------------------------------ */
 
 static int
 compare_ids(const void *a, const void *b)
@@ -720,8 +717,7 @@ ctl_flow_delete(struct ctl_worker *worker, int64_t slot)
     delete_row(worker, slot);
 }
 
-/* ---- for requests.c ----------------------------------------------------------------------------
- */
+/* ---- for requests.c ------------------------------------------------------------------------ */
 
 bool
 ctl_flow_without_buffer(struct ctl_conn *conn, const struct of_error_msg *error, int64_t slot)

@@ -7,13 +7,18 @@
  * index is the xid: nothing is allocated or searched. An error whose xid is not there any more is
  * judged by the piece of the request that it quotes.
  *
- *   HELLO_FAILED, BAD_VERSION      the connection ends: it would never be of use
- *   TABLE_FULL                     the rule is refused; for a while no new ones are sent, and
- * packets go by the controller (backed off, 1 s to 64 s) EPERM, IS_SLAVE                the same:
- * another controller is master of the switch BUFFER_EMPTY, BUFFER_UNKNOWN   the packet is lost with
- * its buffer; the rule is sent again without GROUP_EXISTS, UNKNOWN_GROUP,   multicast.c: MODIFY, or
- * the group again and then its rules BAD_OUT_GROUP all others                     the rule is
- * refused (flows.c)
+ * HELLO_FAILED, BAD_VERSION: the connection ends, it would never be of use.
+ *
+ * TABLE_FULL: the rule is refused; for a while no new ones are sent, and packets go by the
+ * controller (backed off, 1 s to 64 s). EPERM, IS_SLAVE: the same, another controller is master.
+ *
+ * BUFFER_EMPTY, BUFFER_UNKNOWN: the packet is lost with its buffer; the rule is sent again without.
+ * A switch that says so all the time has its buffers named no more.
+ *
+ * GROUP_EXISTS, UNKNOWN_GROUP, BAD_OUT_GROUP: multicast.c sends MODIFY, or the group again and then
+ * its rules.
+ *
+ * All others: the rule is refused (flows.c).
  */
 #include "controller.h"
 

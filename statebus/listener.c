@@ -4,17 +4,23 @@
  *
  * Whoever may read the segment may also subscribe, and ZeroMQ takes any number of connections. Two
  * things keep a crowd of them from using up the descriptors of the process:
- *   admission  A connection is closed at once, where libzmq accepts it (accept4() below), when the
- *              bus has half of the descriptors, or when of all of them only the last eighth is
- * left, which is for others. the guard  At the next heartbeat a full house is emptied: all are
- * disconnected, and a heartbeat later the socket is bound anew, so that whoever was kept out may
- * come. Subscribers lose nothing by that: they read the segment meanwhile. Only what the bus has
- * counts as its crowd: a controller with more switches than that keeps its subscribers. There is no
- * list of connections: the kernel knows them, by the name of the socket that they came to, and it
- * is asked only when so many descriptors are open that they could be too many, some tenths of a
- * microsecond for each. Who may write to the directory could put a socket of his own in this one's
- * place. So the segment says which one is the owner's, subscribers connect to no other, and the
- * guard takes the place back. Main thread, but for accept4().
+ *
+ * Admission: a connection is closed at once, where libzmq accepts it (accept4() below), when the
+ * bus has half of the descriptors, or when of all of them only the last eighth is left, which is
+ * for others.
+ *
+ * The guard: at the next heartbeat a full house is emptied: all are disconnected, and a heartbeat
+ * later the socket is bound anew, so that whoever was kept out may come. Subscribers lose nothing
+ * by that: they read the segment meanwhile.
+ *
+ * Only what the bus has counts as its crowd: a controller with more switches than that keeps its
+ * subscribers. There is no list of connections: the kernel knows them, by the name of the socket
+ * that they came to, and it is asked only when so many descriptors are open that they could be too
+ * many, some tenths of a microsecond for each.
+ *
+ * Who may write to the directory could put a socket of his own in this one's place. So the segment
+ * says which one is the owner's, subscribers connect to no other, and the guard takes the place
+ * back. Main thread, but for accept4().
  */
 #include "publisher.h"
 #include <errno.h>
@@ -54,8 +60,7 @@ raise_file_limit(void)
     }
 }
 
-/* ---- whose descriptors they are
- * ------------------------------------------------------------------- */
+/* ---- whose descriptors they are ------------------------------------------------------ */
 
 static bool
 is_publisher(int fd)

@@ -140,8 +140,7 @@ tick(struct bench *bench)
         held_;                                                                                     \
     })
 
-/* ---- the run
- * --------------------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------------------------- */
 
 static int
 by_value(const void *a, const void *b)
@@ -291,8 +290,7 @@ hold(struct bench *bench)
     UNTIL(bench, read(STDIN_FILENO, &c, 1) == 0, 300 * SECOND);
 }
 
-/* ---- command line
- * ------------------------------------------------------------------------------------- */
+/* ---- command line -------------------------------------------------------------------------- */
 
 static uint32_t
 number(const char *text, const char *name, uint32_t min, uint32_t max)
