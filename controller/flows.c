@@ -277,7 +277,7 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_pack
                packet->frame.size <= OF_ANSWER_PACKET_MAX &&
                ctl_conn_room_fast(conn, OF_ANSWER_MAX + packet->frame.size, &b)) {
         patch.xid = ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie));
-        ctl_conn_xid(conn);
+        patch.out_xid = ctl_conn_xid(conn);
         of_put_answer(&b, template, &patch, packet->frame.data, packet->frame.size);
         ctl_conn_wrote(conn, &b);
         conn->worker->counters.packet_outs++;

@@ -144,7 +144,7 @@ put_answer(uint8_t *p, const struct of_template *t, struct layout layout,
     memcpy(p, t->bytes, OF_TEMPLATE_MAX); /* of a fixed size: no call */
     patch_flow_mod(p, t, layout, patch);
     of_store16(out + 2, (uint16_t)(layout.out_size + size));
-    of_store32(out + 4, patch->xid + 1);
+    of_store32(out + 4, patch->out_xid);
     store_port(out + layout.out_in_port, patch->in_port, layout.port_size);
     store_port(out + layout.out_output, patch->output, layout.port_size);
     memcpy(out + layout.out_size, data, size);

@@ -27,6 +27,7 @@ struct of_template {
 struct of_patch {
     uint64_t cookie;
     uint32_t xid, buffer_id;
+    uint32_t out_xid; /* of the packet-out in an answer */
     uint32_t in_port, output;
     const uint8_t *eth_src, *eth_dst; /* borrowed, 6 bytes each */
 };
@@ -37,7 +38,7 @@ bool of_template_make(struct of_template *ret, uint8_t version, const struct of_
 /* Appends the flow-mod, or sets b->full. */
 void of_put_template(struct of_buffer *b, const struct of_template *t,
                      const struct of_patch *patch);
-/* The same, and behind it a packet-out (patch->xid + 1) of a packet from the rule's port to its
+/* The same, and behind it a packet-out of a packet from the rule's port to its
  * output. OF_ANSWER_MAX + size bytes must be free, and size at most OF_ANSWER_PACKET_MAX; else
  * b->full, and neither is there. */
 void of_put_answer(struct of_buffer *b, const struct of_template *t, const struct of_patch *patch,

@@ -3,17 +3,22 @@
  * ofbench.c - load generator: fake OpenFlow switches against a controller.
  *
  * Each switch makes a real handshake and answers what a switch answers. Then, in this order:
- *   SETTLE  a packet-in from one known MAC to another is sent each 100 ms until the controller
- * answers with a packet-out to one port: its discovery takes the ports for edge ports by then; WARM
- * one broadcast packet-in from each MAC, so that every destination is known; RUN     packet-ins of
- * distinct (source, destination) pairs, in turn, a window of them outstanding per switch. Each
- * carries a running number; a packet-out with that number answers it, once. In OpenFlow 1.0 the
- * switches keep the packets: the number is also the buffer id, and whatever releases that buffer
- * answers, a flow-mod or a packet-out. The measured interval
- * begins a while after the last switch is warm. The CPU time of the server process (all its
- * threads) over the interval, divided by the answers in it, is what a packet-in costs: throughput
- * alone could be limited by this program. Latency mode: one switch, one outstanding, the time of
- * each. Discovery frames are never looped back; what is no answer is ignored.
+ *
+ * SETTLE: a packet-in from one known MAC to another is sent each 100 ms until the controller
+ * answers with a packet-out to one port: its discovery takes the ports for edge ports by then.
+ *
+ * WARM: one broadcast packet-in from each MAC, so that every destination is known.
+ *
+ * RUN: packet-ins of distinct (source, destination) pairs, in turn, a window of them outstanding
+ * per switch. Each carries a running number; a packet-out with that number answers it, once. In
+ * OpenFlow 1.0 the switches keep the packets: the number is also the buffer id, and whatever
+ * releases that buffer answers, a flow-mod or a packet-out.
+ *
+ * The measured interval begins a while after the last switch is warm. The CPU time of the server
+ * process (all its threads) over the interval, divided by the answers in it, is what a packet-in
+ * costs: throughput alone could be limited by this program. Latency mode: one switch, one
+ * outstanding, the time of each. Discovery frames are never looped back; what is no answer is
+ * ignored.
  *
  * One thread, epoll. Neighbours: ofbench_switch.c, ofcanned.c (the floor), env/bench (runs both).
  */

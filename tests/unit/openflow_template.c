@@ -94,6 +94,7 @@ flow_mods(void **state)
                 of_put_answer(&a, &template,
                               &(struct of_patch){.cookie = mod.cookie,
                                                  .xid = xid,
+                                                 .out_xid = xid + 1,
                                                  .buffer_id = mod.buffer_id,
                                                  .in_port = mod.match.in_port,
                                                  .output = action.port,
