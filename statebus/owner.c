@@ -101,7 +101,7 @@ static void
 copy_shard(struct sb_table *shards, unsigned n_shards, const struct sb_table *old,
            const struct sb_dir *old_dir)
 {
-    uint64_t row[SB_MESSAGE_SIZE / 8], first, head;
+    uint64_t row[SB_ROW_MAX / 8], first, head;
 
     if (old->info->kind == SB_HASH) {
         for (int64_t i = sb_next(old, -1); i >= 0; i = sb_next(old, i)) {

@@ -30,9 +30,12 @@
 #define SB_CAPACITY_MAX (UINT32_C(1) << 26) /* rows a table */
 #define SB_SHARDS_MAX 256
 #define SB_SEQ_MAX (UINT64_C(1) << 62) /* of deltas; no owner gets there: more is damage */
-#define SB_ROW_MAX 512                 /* bytes of a hash table's row, at most */
+#define SB_ROW_MAX 512                 /* bytes of a row, at most */
 #define SB_HOLDER_MAX 128              /* bytes of a line that says who holds a lock */
 #define SB_PATH_MAX 108                /* sun_path, final NUL included */
+
+#define SB_END(table) _Static_assert(sizeof(struct sb_##table) <= SB_ROW_MAX, #table);
+#include <trivet/tables.def>
 
 struct sb_header {
     uint64_t version; /* live: SB_VERSION, 0 while not ready */

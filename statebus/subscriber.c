@@ -26,11 +26,7 @@
 #define DEAF_MAX 4                /* looks without a message until the segment is asked */
 #define TURN_MAX 1024             /* messages of one owner a turn */
 #define SILENT_NS (2 * SB_SECOND) /* without a heartbeat: nobody writes it */
-#define ROW_MAX 1024              /* bytes; no table comes near */
 #define PREFETCH 8                /* rows fetched ahead of the one at hand */
-
-#define SB_END(table) _Static_assert(sizeof(struct sb_##table) <= ROW_MAX, #table);
-#include <trivet/tables.def>
 
 /* One table of one owner. */
 struct follow {
@@ -136,7 +132,7 @@ remove_row(struct sb_subscriber *subscriber, struct source *source, enum sb_tabl
 static void
 remove_stale(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id)
 {
-    uint64_t row[ROW_MAX / 8];
+    uint64_t row[SB_ROW_MAX / 8];
 
     while (sb_mirror_stale(source->tables[id].mirror, row))
         report(subscriber, source, id, SB_REMOVE, NULL, row);
@@ -148,7 +144,7 @@ static void
 reread_hash(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id)
 {
     struct follow *table = &source->tables[id];
-    uint64_t rows[PREFETCH][ROW_MAX / 8], slots[PREFETCH], cursor = 0;
+    uint64_t rows[PREFETCH][SB_ROW_MAX / 8], slots[PREFETCH], cursor = 0;
     uint64_t seq = sb_reader_seq(source->reader, id);
     bool whole = true;
     int got = 1;
@@ -182,7 +178,7 @@ static void
 reread_ring(struct sb_subscriber *subscriber, struct source *source, enum sb_table_id id)
 {
     struct follow *table = &source->tables[id];
-    uint64_t row[ROW_MAX / 8], seq = sb_reader_seq(source->reader, id);
+    uint64_t row[SB_ROW_MAX / 8], seq = sb_reader_seq(source->reader, id);
 
     table->stale = false;
     for (unsigned s = 0; s < table->n_shards; s++) {
@@ -402,7 +398,7 @@ take_delta(struct sb_subscriber *subscriber, struct source *source, enum sb_tabl
            const struct sb_message *header, const uint8_t *records)
 {
     struct follow *table = &source->tables[id];
-    uint64_t last = header->first_seq + header->count - 1, prefix, copy[ROW_MAX / 8];
+    uint64_t last = header->first_seq + header->count - 1, prefix, copy[SB_ROW_MAX / 8];
     bool ring = sb_table_info(id)->kind == SB_RING, aligned = (uintptr_t)records % 8 == 0;
     uint32_t i = 0;
 

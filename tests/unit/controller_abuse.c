@@ -1,224 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * controller_abuse.c - limits that no switch can be played into within the time of a test, looked
- * at from inside: two workers without their threads, and the main thread's topology.
- *
- * A switch here is a connection in state READY with an end of a socket pair that nobody reads;
- * what the controller sends it is looked at where it waits to be written.
+ * at from inside (inside.h).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "inside.h"
+
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include <trivet/clock.h>
-
-#include "controller.h"
-#include "policy/policy.h"
-#include "topology/topology.h"
-
-#define WORKERS 2
-#define SWITCHES 16 /* rows of `switch` */
-#define PORTS 64
-#define FLOWS 256 /* of `flow` and `installed`, all shards */
-
-/* Two switches of two workers: port 1 an edge port, port 2 the link. */
-struct line {
-    struct ctl_net net;
-    struct ctl_net_switch switches[2];
-    struct ctl_net_port ports[2][2];
-    uint16_t distances[2][2];
-};
-
-struct fixture {
-    struct ctl_app app;
-    struct ctl_worker workers[WORKERS];
-    char dir[64], instance[32];
-    int fds[300]; /* the switches' ends */
-    unsigned n_fds;
-    struct line line; /* what the workers see of the network, in some tests */
-};
-
-static int
-setup(void **state)
-{
-    static const struct sb_owner_table tables[] = {
-        {.id = SB_T_switch, .capacity = SWITCHES},
-        {.id = SB_T_port, .capacity = PORTS},
-        {.id = SB_T_link, .capacity = 64},
-        {.id = SB_T_host, .capacity = 64},
-        {.id = SB_T_event, .capacity = 64},
-        {.id = SB_T_counter, .capacity = 64},
-        {.id = SB_T_mac, .capacity = 64, .shards = WORKERS},
-        {.id = SB_T_flow, .capacity = FLOWS, .shards = WORKERS},
-        {.id = SB_T_group, .capacity = 64, .shards = WORKERS},
-        {.id = SB_T_installed, .capacity = FLOWS, .shards = WORKERS},
-        {.id = SB_T_flow_table, .capacity = 64, .shards = WORKERS},
-        {.id = SB_T_decision, .capacity = 64, .shards = WORKERS},
-    };
-    struct fixture *f = calloc(1, sizeof(*f));
-    struct sb_owner_config config = {.name = "controller",
-                                     .tables = tables,
-                                     .n_tables = sizeof(tables) / sizeof(tables[0]),
-                                     .cold = true,
-                                     .no_publish = true};
-    char message[SB_MESSAGE_MAX], config_message[SB_CONFIG_MESSAGE_MAX];
-
-    assert_non_null(f);
-    sb_log_level(SB_LOG_ERROR);
-    snprintf(f->dir, sizeof(f->dir), "/tmp/ctl-abuse-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    setenv("TRIVET_RUNTIME_DIR", f->dir, 1);
-    snprintf(f->instance, sizeof(f->instance), "ctl-abuse-%d", (int)getpid());
-    config.instance = f->instance;
-    assert_int_equal(sb_config_load(&f->app.config, NULL, config_message), 0);
-    f->app.config->controller.statistics_s = 60;
-    assert_int_equal(sb_owner_open(&f->app.owner, &config, message), SB_OK);
-    f->app.events = sb_owner_table(f->app.owner, SB_T_event, 0);
-    ctl_counters_open(&f->app);
-    f->app.workers = f->workers;
-    f->app.n_workers = WORKERS;
-    assert_int_equal(ctl_mailbox_init(&f->app.mailbox), 0);
-    for (unsigned i = 0; i < WORKERS; i++)
-        assert_int_equal(ctl_mailbox_init(&f->workers[i].mailbox), 0);
-    assert_int_equal(ctl_topology_open(&f->app, f->dir), 0);
-    for (unsigned i = 0; i < WORKERS; i++)
-        assert_int_equal(ctl_worker_init(&f->workers[i], &f->app, i), 0);
-    *state = f;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    static const char *const files[] = {"controller.lock", "controller.key", "controller.pub"};
-    struct fixture *f = *state;
-    char path[96];
-
-    for (unsigned i = 0; i < WORKERS; i++) {
-        f->workers[i].net = NULL; /* it is ours */
-        ctl_worker_fini(&f->workers[i]);
-    }
-    ctl_topology_close(f->app.topology);
-    ctl_mailbox_fini(&f->app.mailbox);
-    sb_owner_close(&f->app.owner);
-    sb_config_free(&f->app.config);
-    for (unsigned i = 0; i < f->n_fds; i++)
-        close(f->fds[i]);
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        snprintf(path, sizeof(path), "%s/%s", f->dir, files[i]);
-        unlink(path);
-    }
-    snprintf(path, sizeof(path), "/dev/shm/trivet.%s.controller", f->instance);
-    unlink(path);
-    rmdir(f->dir);
-    free(f);
-    return 0;
-}
-
-/* ---- switches ------------------------------------------------------------------------------ */
-
-/* The nth dpid, from 0 on, of this worker. */
-static uint64_t
-dpid_of(unsigned worker, unsigned n)
-{
-    uint64_t dpid = 0;
-
-    for (;;)
-        if (sb_shard_of(++dpid, WORKERS) == worker && n-- == 0)
-            return dpid;
-}
-
-static struct ctl_conn *
-connect_switch(struct fixture *f, uint64_t dpid, uint8_t version)
-{
-    struct ctl_worker *worker = ctl_worker_of(&f->app, dpid);
-    struct ctl_mail_accept accepted = {.opened_ns = sb_mono(), .address = "test"};
-    struct ctl_conn *conn;
-    int fds[2];
-
-    assert_true(f->n_fds < sizeof(f->fds) / sizeof(f->fds[0]));
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    accepted.fd = fds[0];
-    f->fds[f->n_fds++] = fds[1];
-    conn = ctl_conn_new(worker, &accepted);
-    assert_non_null(conn);
-    conn->version = version;
-    conn->features.dpid = dpid;
-    ctl_worker_add_switch(worker, conn);
-    conn->state = CTL_READY;
-    return conn;
-}
-
-/* What waits to be written to it. */
-static size_t
-waiting(const struct ctl_conn *conn)
-{
-    return conn->out_end - conn->out_first;
-}
-
-static struct sb_flow
-rule(uint64_t dpid, uint32_t n, uint32_t output)
-{
-    struct sb_flow row = {.dpid = dpid,
-                          .fields = SB_MATCH_IN_PORT | SB_MATCH_ETH_SRC | SB_MATCH_ETH_DST,
-                          .in_port = 1,
-                          .priority = 100,
-                          .idle_s = 300,
-                          .output = output,
-                          .policy = SB_policy_SHORTEST};
-
-    row.eth_src[0] = row.eth_dst[0] = 2;
-    memcpy(row.eth_src + 2, &n, sizeof(n));
-    return row;
-}
-
-/* Decides one rule; its slot. */
-static int64_t
-install(struct ctl_conn *conn, uint32_t n, uint32_t output)
-{
-    struct ctl_worker *worker = conn->worker;
-    struct sb_flow row = rule(conn->features.dpid, n, output);
-
-    assert_true(ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
-    return sb_find(worker->flow, &row);
-}
-
-static const struct sb_flow *
-row_in(const struct ctl_conn *conn, int64_t slot)
-{
-    return sb_peek(conn->worker->flow, slot);
-}
-
-/* The switch says that the rule in this slot has ended, so many ns old. */
-static void
-remove_flow(struct ctl_conn *conn, const struct sb_flow *row, uint64_t age)
-{
-    struct of_flow_removed removed = {
-        .cookie = row->cookie,
-        .priority = row->priority,
-        .duration_s = (uint32_t)(age / SB_SECOND),
-        .duration_ns = (uint32_t)(age % SB_SECOND),
-        .match = {.fields = OF_M_IN_PORT | OF_M_ETH_SRC | OF_M_ETH_DST, .in_port = row->in_port}};
-
-    memcpy(removed.match.eth_src, row->eth_src, 6);
-    memcpy(removed.match.eth_dst, row->eth_dst, 6);
-    ctl_flow_removed(conn, &removed);
-}
-
 /* ---- between workers ----------------------------------------------------------------------- */
 
 static void
-make_line(struct line *line, uint64_t a, uint64_t b)
+make_line(struct inside_line *line, uint64_t a, uint64_t b)
 {
     uint64_t dpids[2] = {a < b ? a : b, a < b ? b : a};
 
@@ -244,7 +39,7 @@ make_line(struct line *line, uint64_t a, uint64_t b)
 }
 
 static unsigned
-mails(struct fixture *f, unsigned worker)
+mails(struct inside *f, unsigned worker)
 {
     return atomic_load(&f->workers[worker].mailbox.waiting);
 }
@@ -254,15 +49,15 @@ mails(struct fixture *f, unsigned worker)
 static void
 mail_between_workers(void **state)
 {
-    struct fixture *f = *state;
+    struct inside *f = *state;
     uint8_t frame[64] = {2, [5] = 2, [6] = 2, [11] = 1, [12] = 8, [14] = 0x45};
     struct of_packet_in in = {.buffer_id = OF_NO_BUFFER,
                               .in_port = 1,
                               .total_len = sizeof(frame),
                               .data = frame,
                               .data_size = sizeof(frame)};
-    uint64_t a = dpid_of(0, 0), b = dpid_of(1, 0);
-    struct ctl_conn *conn = connect_switch(f, a, OF13);
+    uint64_t a = inside_dpid(0, 0), b = inside_dpid(1, 0);
+    struct ctl_conn *conn = inside_connect(f, a, OF13);
     struct ctl_mail *mail, *next;
 
     make_line(&f->line, a, b);
@@ -294,8 +89,7 @@ mail_between_workers(void **state)
     }
 }
 
-/* ---- turns -------------------------------------------------------------------------------------
- */
+/* ---- turns --------------------------------------------------------------------------------- */
 
 /* An echo request of a switch: has it its answer after this turn? */
 static bool
@@ -315,8 +109,8 @@ echo_in_one_turn(struct ctl_conn *conn, int fd)
 static void
 mail_by_turns(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF13);
     struct ctl_worker *worker = conn->worker;
     uint32_t had = 0;
 
@@ -342,11 +136,11 @@ static void
 floods_by_turns(void **state)
 {
     static uint8_t echo[1000] = {4, 2, 1000 >> 8, 1000 & 0xff};
-    struct fixture *f = *state;
-    struct ctl_conn *conns[8], *quiet = connect_switch(f, dpid_of(0, 0), OF13);
+    struct inside *f = *state;
+    struct ctl_conn *conns[8], *quiet = inside_connect(f, inside_dpid(0, 0), OF13);
 
     for (unsigned i = 0; i < 8; i++) {
-        conns[i] = connect_switch(f, dpid_of(0, 1 + i), OF13);
+        conns[i] = inside_connect(f, inside_dpid(0, 1 + i), OF13);
         conns[i]->greedy = true;
         for (unsigned j = 0; j < 14; j++)
             assert_int_equal(send(f->fds[1 + i], echo, sizeof(echo), MSG_DONTWAIT), sizeof(echo));
@@ -372,12 +166,12 @@ floods_by_many(void **state)
 {
     static uint8_t echo[1000] = {4, 2, 1000 >> 8, 1000 & 0xff};
     const unsigned n = 256;
-    struct fixture *f = *state;
+    struct inside *f = *state;
     struct ctl_conn *conns[256];
     unsigned unread = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        conns[i] = connect_switch(f, dpid_of(0, i), OF13);
+        conns[i] = inside_connect(f, inside_dpid(0, i), OF13);
         conns[i]->greedy = true;
         for (unsigned j = 0; j < 20; j++) /* more than one read takes: it is never done */
             assert_int_equal(send(f->fds[i], echo, sizeof(echo), MSG_DONTWAIT), sizeof(echo));
@@ -420,14 +214,14 @@ static void
 longest_packets(void **state)
 {
     static uint8_t frame[OF_MESSAGE_MAX - OF_IN10_SIZE];
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF10);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF10);
     struct ctl_worker *worker = conn->worker;
     struct ctl_packet packet = {.conn = conn, .in_port = 1, .buffer_id = OF_NO_BUFFER};
 
     assert_true(ctl_frame_parse(&packet.frame, frame, sizeof(frame)));
     for (uint32_t n = 1; n <= 4; n++) {
-        struct sb_flow row = rule(conn->features.dpid, n, 2);
+        struct sb_flow row = inside_rule(conn->features.dpid, n, 2);
 
         assert_true(ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, &packet));
         assert_int_equal(rules_waiting(conn), n);
@@ -441,8 +235,8 @@ longest_packets(void **state)
 static void
 learned_at_a_lost_port(void **state)
 {
-    struct fixture *f = *state;
-    uint64_t a = dpid_of(0, 0);
+    struct inside *f = *state;
+    uint64_t a = inside_dpid(0, 0);
     struct ctl_worker *worker = ctl_worker_of(&f->app, a);
     struct sb_mac at[2] = {{.dpid = a, .mac = {2, 1}, .port = 1},
                            {.dpid = a, .mac = {2, 2}, .port = 2}};
@@ -452,8 +246,8 @@ learned_at_a_lost_port(void **state)
     worker->policy = &ctl_policy_learning;
     for (unsigned i = 0; i < 2; i++)
         ctl_rows_add(worker->mac_rows, a, sb_put(worker->mac, &at[i]));
-    connect_switch(f, a, OF13);
-    make_line(&f->line, a, dpid_of(1, 0));
+    inside_connect(f, a, OF13);
+    make_line(&f->line, a, inside_dpid(1, 0));
     f->line.ports[ctl_net_find(net, a)][1].up = false;
     memcpy(mail->data, &net, sizeof(net));
     ctl_post(&worker->mailbox, mail);
@@ -477,13 +271,13 @@ addresses_are_told_at_once(void **state)
         {0x86dd, 22, 0xfd, true},  {0x86dd, 22, 0xfd, false}, {0x0800, 26, 10, true},
         {0x0800, 26, 10, false},   {0x88b5, 0, 2, false},
     };
-    struct fixture *f = *state;
-    uint64_t a = dpid_of(0, 0);
-    struct ctl_conn *conn = connect_switch(f, a, OF13);
+    struct inside *f = *state;
+    uint64_t a = inside_dpid(0, 0);
+    struct ctl_conn *conn = inside_connect(f, a, OF13);
     struct ctl_worker *worker = conn->worker;
 
     worker->policy = &ctl_policy_learning;
-    make_line(&f->line, a, dpid_of(1, 0));
+    make_line(&f->line, a, inside_dpid(1, 0));
     worker->net = &f->line.net;
     conn->sw_index = ctl_net_find(worker->net, a);
     conn->sw = &f->line.switches[conn->sw_index];
@@ -511,8 +305,7 @@ addresses_are_told_at_once(void **state)
     }
 }
 
-/* ---- cookies ----------------------------------------------------------------------------------
- */
+/* ---- cookies ------------------------------------------------------------------------------- */
 
 static void
 barrier_comes_back(struct ctl_conn *conn)
@@ -527,13 +320,13 @@ barrier_comes_back(struct ctl_conn *conn)
 static void
 cookies_of_other_slots(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF13);
     struct ctl_worker *worker = conn->worker;
     uint64_t wrong = CTL_COOKIE_TAG << 48 | 0x123456;
 
     for (uint32_t n = 1; n <= 2; n++) {
-        struct sb_flow row = rule(conn->features.dpid, n, 2);
+        struct sb_flow row = inside_rule(conn->features.dpid, n, 2);
         int64_t slot;
 
         row.state = SB_flow_state_INSTALLED;
@@ -541,21 +334,20 @@ cookies_of_other_slots(void **state)
         slot = sb_put(worker->flow, &row);
         ctl_rows_add(worker->rows, row.dpid, slot);
         if (n == 1)
-            assert_int_equal(install(conn, n, 3), slot);
+            assert_int_equal(inside_install(conn, n, 3), slot);
         else
             assert_true(ctl_flow_send_again(conn, slot, OFPFC_ADD));
-        assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
-        assert_int_not_equal(row_in(conn, slot)->cookie, wrong + n);
+        assert_int_equal(inside_row(conn, slot)->state, SB_flow_state_SENT);
+        assert_int_not_equal(inside_row(conn, slot)->cookie, wrong + n);
         barrier_comes_back(conn);
-        assert_int_equal(row_in(conn, slot)->state, SB_flow_state_INSTALLED);
+        assert_int_equal(inside_row(conn, slot)->state, SB_flow_state_INSTALLED);
     }
 }
 
-/* ---- strangers ---------------------------------------------------------------------------------
- */
+/* ---- strangers ----------------------------------------------------------------------------- */
 
 static void
-take_mail(struct fixture *f, struct ctl_mail *mail, uint64_t conn)
+take_mail(struct inside *f, struct ctl_mail *mail, uint64_t conn)
 {
     mail->conn = conn;
     ctl_topology_mail(f->app.topology, mail);
@@ -563,7 +355,7 @@ take_mail(struct fixture *f, struct ctl_mail *mail, uint64_t conn)
 }
 
 static void
-switch_up(struct fixture *f, uint64_t dpid, uint32_t n_ports)
+switch_up(struct inside *f, uint64_t dpid, uint32_t n_ports)
 {
     struct ctl_mail *mail = ctl_mail_new(
         CTL_M_SWITCH_UP, dpid, sizeof(struct ctl_mail_switch) + n_ports * sizeof(struct of_port));
@@ -577,13 +369,13 @@ switch_up(struct fixture *f, uint64_t dpid, uint32_t n_ports)
 }
 
 static void
-switch_down(struct fixture *f, uint64_t dpid)
+switch_down(struct inside *f, uint64_t dpid)
 {
     take_mail(f, ctl_mail_new(CTL_M_SWITCH_DOWN, dpid, 0), dpid);
 }
 
 static void
-told_its_flows(struct fixture *f, uint64_t dpid)
+told_its_flows(struct inside *f, uint64_t dpid)
 {
     struct ctl_mail *mail = ctl_mail_new(CTL_M_POLLED, dpid, sizeof(struct ctl_mail_polled));
 
@@ -592,7 +384,7 @@ told_its_flows(struct fixture *f, uint64_t dpid)
 }
 
 static bool
-is_known(struct fixture *f, uint64_t dpid)
+is_known(struct inside *f, uint64_t dpid)
 {
     struct sb_switch row = {.dpid = dpid};
 
@@ -604,7 +396,7 @@ is_known(struct fixture *f, uint64_t dpid)
 static void
 strangers_push_nobody_out(void **state)
 {
-    struct fixture *f = *state;
+    struct inside *f = *state;
 
     for (uint64_t dpid = 1; dpid <= 8; dpid++) {
         switch_up(f, dpid, 4);
@@ -633,25 +425,24 @@ strangers_push_nobody_out(void **state)
         assert_true(is_known(f, dpid));
 }
 
-/* ---- rules -------------------------------------------------------------------------------------
- */
+/* ---- rules --------------------------------------------------------------------------------- */
 
 /* A switch's clock may run fast by one part in a thousand: a rule that ended after 1000 s by its
  * count, and was sent 999.6 s ago by ours, is this one; one that is older than that is not. */
 static void
 clocks_drift(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
-    int64_t fast = install(conn, 1, 2), older = install(conn, 2, 2);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF13);
+    int64_t fast = inside_install(conn, 1, 2), older = inside_install(conn, 2, 2);
 
     conn->worker->now_ns += 1000 * SB_SECOND;
-    remove_flow(conn, row_in(conn, fast), 1000 * SB_SECOND + 400 * SB_MS);
-    assert_null(row_in(conn, fast));
-    remove_flow(conn, row_in(conn, older), 1002 * SB_SECOND);
-    assert_non_null(row_in(conn, older));
-    remove_flow(conn, row_in(conn, older), 999 * SB_SECOND);
-    assert_null(row_in(conn, older));
+    inside_remove(conn, inside_row(conn, fast), 1000 * SB_SECOND + 400 * SB_MS);
+    assert_null(inside_row(conn, fast));
+    inside_remove(conn, inside_row(conn, older), 1002 * SB_SECOND);
+    assert_non_null(inside_row(conn, older));
+    inside_remove(conn, inside_row(conn, older), 999 * SB_SECOND);
+    assert_null(inside_row(conn, older));
 }
 
 /* A switch that confirms nothing has a great many rules on the way, and says of one that is sent
@@ -659,27 +450,28 @@ clocks_drift(void **state)
 static void
 endings_cost_little(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
-    int64_t early = install(conn, 1, 2), late = install(conn, 2, 2), other = install(conn, 3, 2);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF13);
+    int64_t early = inside_install(conn, 1, 2), late = inside_install(conn, 2, 2),
+            other = inside_install(conn, 3, 2);
 
     conn->worker->now_ns += 100 * SB_SECOND;
-    assert_int_equal(install(conn, 1, 2), early);
+    assert_int_equal(inside_install(conn, 1, 2), early);
     for (unsigned i = 0; i < 60000; i++) {
-        assert_int_equal(install(conn, 3, 2), other);
+        assert_int_equal(inside_install(conn, 3, 2), other);
         conn->out_first = conn->out_end = 0;
     }
-    assert_int_equal(install(conn, 2, 2), late);
+    assert_int_equal(inside_install(conn, 2, 2), late);
     assert_true(conn->unconfirmed_end - conn->unconfirmed_first > 60000);
     for (unsigned i = 0; i < 100; i++)
-        install(conn, 3, 2);
+        inside_install(conn, 3, 2);
     conn->worker->now_ns += SB_SECOND;
     /* ended before it was sent again: that stands, if it is found among the last */
     for (unsigned i = 0; i < 3; i++)
-        remove_flow(conn, row_in(conn, late), 10 * SB_SECOND);
-    assert_non_null(row_in(conn, late));
-    remove_flow(conn, row_in(conn, early), 10 * SB_SECOND);
-    assert_null(row_in(conn, early));
+        inside_remove(conn, inside_row(conn, late), 10 * SB_SECOND);
+    assert_non_null(inside_row(conn, late));
+    inside_remove(conn, inside_row(conn, early), 10 * SB_SECOND);
+    assert_null(inside_row(conn, early));
 }
 
 /* A rule that stands is sent again when it is decided again, and its row stays as it is; unless
@@ -687,28 +479,28 @@ endings_cost_little(void **state)
 static void
 decided_again(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF13);
     struct ctl_worker *worker = conn->worker;
-    struct sb_flow row = rule(conn->features.dpid, 1, 2), first, now;
+    struct sb_flow row = inside_rule(conn->features.dpid, 1, 2), first, now;
     int64_t slot;
 
     for (unsigned hard = 0; hard < 2; hard++) {
         row.hard_s = hard != 0 ? 30 : 0;
         for (unsigned i = 0; i < 3; i++) {
-            size_t before = waiting(conn);
+            size_t before = inside_waiting(conn);
 
             worker->now_ns += SB_SECOND;
             assert_true(
                 ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
-            assert_true(waiting(conn) > before);
+            assert_true(inside_waiting(conn) > before);
             slot = sb_find(worker->flow, &row);
             assert_true(slot >= 0);
             ctl_flow_barrier(conn);
             worker->now_ns += SB_MS;
             ctl_flow_barrier_reply(conn, conn->next_xid - 1);
             assert_int_equal(conn->unconfirmed_end, conn->unconfirmed_first);
-            now = *row_in(conn, slot);
+            now = *inside_row(conn, slot);
             assert_int_equal(now.state, SB_flow_state_INSTALLED);
             assert_int_equal(now.barrier_ns, now.sent_ns + SB_MS);
             if (hard != 0 || i == 0)
@@ -726,25 +518,25 @@ decided_again(void **state)
 static void
 errors_about_an_earlier_rule(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF13);
     struct sb_table *flow = conn->worker->flow;
     struct of_error_msg error = {.type = 2 /* BAD_ACTION */, .code = 4};
-    int64_t slot = install(conn, 1, 2), victim;
+    int64_t slot = inside_install(conn, 1, 2), victim;
     struct sb_flow row;
     uint32_t n = 1;
 
     error.request_xid = conn->next_xid - 1;
     sb_remove(flow, slot);
     do
-        row = rule(conn->features.dpid, ++n, 2);
+        row = inside_rule(conn->features.dpid, ++n, 2);
     while (sb_slot_for(flow, sb_hash(flow, &row), &victim) != slot);
-    assert_int_equal(install(conn, n, 2), slot);
+    assert_int_equal(inside_install(conn, n, 2), slot);
     ctl_conn_refused(conn, &error);
-    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
+    assert_int_equal(inside_row(conn, slot)->state, SB_flow_state_SENT);
     error.request_xid = conn->next_xid - 1;
     ctl_conn_refused(conn, &error);
-    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_REFUSED);
+    assert_int_equal(inside_row(conn, slot)->state, SB_flow_state_REFUSED);
 }
 
 /* OpenFlow 1.0 has 16 bits for a port: a rule from a time when the switch spoke 1.3 cannot be sent
@@ -752,44 +544,43 @@ errors_about_an_earlier_rule(void **state)
 static void
 no_such_port_in_10(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF10);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF10);
     struct ctl_worker *worker = conn->worker;
-    struct sb_flow row = rule(conn->features.dpid, 1, 0x12345);
+    struct sb_flow row = inside_rule(conn->features.dpid, 1, 0x12345);
     int64_t slot;
 
     row.state = SB_flow_state_RESTORED;
     slot = sb_put(worker->flow, &row);
     assert_true(slot >= 0);
     assert_false(ctl_flow_send_again(conn, slot, OFPFC_ADD));
-    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_RESTORED);
-    assert_int_equal(waiting(conn), 0);
+    assert_int_equal(inside_row(conn, slot)->state, SB_flow_state_RESTORED);
+    assert_int_equal(inside_waiting(conn), 0);
     assert_int_equal(worker->counters.dropped_malformed, 1);
     assert_int_equal(conn->unconfirmed_end, conn->unconfirmed_first);
     /* one that it has is */
     row.output = 2;
     assert_int_equal(sb_write(worker->flow, slot, &row), SB_OK);
     assert_true(ctl_flow_send_again(conn, slot, OFPFC_ADD));
-    assert_int_equal(row_in(conn, slot)->state, SB_flow_state_SENT);
-    assert_true(waiting(conn) >= 72);
+    assert_int_equal(inside_row(conn, slot)->state, SB_flow_state_SENT);
+    assert_true(inside_waiting(conn) >= 72);
     /* nor is one by a port to come in by, whatever rules were sent before it */
-    install(conn, 2, 2);
-    row = rule(conn->features.dpid, 3, 2);
+    inside_install(conn, 2, 2);
+    row = inside_rule(conn->features.dpid, 3, 2);
     row.in_port = 0x12345;
     assert_false(ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL));
     assert_int_equal(sb_find(worker->flow, &row), SB_ENONE);
 }
 
-/* ---- statistics --------------------------------------------------------------------------------
- */
+/* ---- statistics ---------------------------------------------------------------------------- */
 
 /* First rounds begin all over the interval: a product of more than 64 bits made them all begin
  * within its first 4 s. */
 static void
 rounds_are_spread(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *conn = connect_switch(f, dpid_of(0, 0), OF13);
+    struct inside *f = *state;
+    struct ctl_conn *conn = inside_connect(f, inside_dpid(0, 0), OF13);
     uint64_t dpid = conn->features.dpid, now = conn->worker->mono_ns;
     unsigned thirds[3] = {0};
 
@@ -847,9 +638,9 @@ list_foreign(struct ctl_conn *conn, unsigned n)
 static void
 foreign_flows_take_their_share(void **state)
 {
-    struct fixture *f = *state;
-    struct ctl_conn *modest = connect_switch(f, dpid_of(0, 0), OF13),
-                    *full = connect_switch(f, dpid_of(0, 1), OF13);
+    struct inside *f = *state;
+    struct ctl_conn *modest = inside_connect(f, inside_dpid(0, 0), OF13),
+                    *full = inside_connect(f, inside_dpid(0, 1), OF13);
     unsigned slots = sb_table_slots(modest->worker->installed), had;
 
     list_foreign(modest, 100);
@@ -861,7 +652,7 @@ foreign_flows_take_their_share(void **state)
     assert_int_equal(installed_of(modest), had);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, inside_setup, inside_teardown)
 
 int
 main(void)
