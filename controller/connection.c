@@ -203,14 +203,6 @@ ctl_conn_adopt(struct ctl_worker *worker, struct ctl_conn *conn)
 
 /* ---- output ------------------------------------------------------------------------- */
 
-uint32_t
-ctl_conn_xid(struct ctl_conn *conn)
-{
-    if (conn->next_xid == OF_XID_NONE)
-        conn->next_xid++;
-    return conn->next_xid++;
-}
-
 /* Output buffers belong to those who have something to say: the worker's last one, which is still
  * in the cache, serves one switch after the other. */
 static void

@@ -54,6 +54,27 @@ void ctl_conn_state(struct ctl_conn *conn, enum ctl_conn_state state);
 /* The dpid is known and hashes to another worker: the connection moves there with all it has. */
 void ctl_conn_hand_over(struct ctl_conn *conn, struct ctl_worker *to);
 
+/* ---- numbers of our messages ------------------------------------------------------------- */
+
+static inline uint32_t
+ctl_conn_xid(struct ctl_conn *conn)
+{
+    if (__builtin_expect(conn->next_xid == OF_XID_NONE, 0))
+        conn->next_xid++;
+    return conn->next_xid++;
+}
+
+/* For a request that changes something, which is remembered by it: requests.c. */
+static inline uint32_t
+ctl_conn_request(struct ctl_conn *conn, enum ctl_request_kind kind, uint32_t row)
+{
+    uint32_t xid = ctl_conn_xid(conn);
+
+    conn->requests[xid % CTL_REQUESTS] =
+        (struct ctl_request){.xid = xid, .what = (uint32_t)kind << 28 | (row & 0xfffffff)};
+    return xid;
+}
+
 /* ---- output: room for a message at its end ----------------------------------------------- */
 
 /* It has something to write at the end of the turn. */

@@ -166,16 +166,25 @@ struct ctl_packet {
     uint32_t in_port;
     uint32_t buffer_id;
     struct ctl_frame frame;
-    /* The policy's own, from expect() to packet_in(): of the rule that will answer it, likely */
-    struct sb_flow row;
-    uint64_t hash;
-    int64_t slot;      /* where its row is likely to be */
-    uint32_t from, to; /* fdb.c: where its addresses are, likely */
+};
+
+/* Packets of one switch that are decided together: what one needs is fetched while others are
+ * looked at. */
+#define CTL_BATCH 32
+#define CTL_GROUP 8 /* packets of a batch that are expected together */
+struct ctl_batch {
+    struct ctl_conn *conn;
+    unsigned n;
+    struct ctl_packet packets[CTL_BATCH];
+    /* The policy's own, from expect() to packets_in(): the rule that will answer each, likely; its
+     * hash; what is known of it if it stands already, and else where its row is likely to be. */
+    struct sb_flow rows[CTL_BATCH];
+    uint64_t hashes[CTL_BATCH];
+    const struct ctl_standing *standing[CTL_BATCH];
+    int64_t slots[CTL_BATCH];
 };
 
 #define CTL_SPARES 16
-/* Packets decided together: their rows are fetched while others are looked at. */
-#define CTL_BATCH 32
 
 /* ---- worker.c --------------------------------------------------------------------- */
 
@@ -271,6 +280,12 @@ struct ctl_returns {
 #define CTL_PENDING_MAX 1024
 #define CTL_PENDING_SWITCH 64 /* of them from one switch */
 
+/* Rules that need nothing but to be sent again: standing.h. */
+struct ctl_standings {
+    struct ctl_standing *lines; /* owned */
+    uint64_t mask;              /* lines less one */
+};
+
 struct ctl_worker {
     struct ctl_app *app; /* borrowed; configuration and mailboxes only */
     const struct ctl_policy *policy;
@@ -286,7 +301,9 @@ struct ctl_worker {
     uint32_t *installed_round;        /* owned: by slot, the list of flows it was last seen in */
     uint32_t poll_rounds;             /* lists of flows read so far */
     struct ctl_rows *rows, *mac_rows; /* owned: rows of `flow` and `mac` by switch */
-    uint64_t secret[2];               /* of hashes over what hosts choose */
+    struct ctl_standings standings;
+    uint32_t fdb_version;     /* the last that a switch got: struct ctl_fdb */
+    uint64_t secret[2];       /* of hashes over what hosts choose */
     uint64_t confirm_mono_ns; /* when what nobody confirmed since the restart goes; 0: it went */
     struct ctl_net *net;      /* shared: released when replaced */
 
@@ -312,13 +329,12 @@ struct ctl_worker {
 
     struct of_template templates[2]; /* the last flow-mod by shape: see flows.c */
     struct sb_flow templates_of[2];  /* ... and the row it was made for */
-    struct ctl_packet batch[CTL_BATCH];
-    unsigned n_batch, n_expected; /* packets in it; those of which rows are being fetched */
-    uint8_t *rx;                  /* owned: one buffer for all connections, 2 * 65535 at least */
-    uint64_t now_ns, mono_ns;     /* read once a turn */
-    uint64_t next_tick_ns;        /* monotonic: when the timers run */
-    uint64_t next_conn;           /* id of the next connection */
-    uint64_t greedy_turn;         /* counts the turns of those who send much */
+    struct ctl_batch batch;
+    uint8_t *rx;              /* owned: one buffer for all connections, 2 * 65535 at least */
+    uint64_t now_ns, mono_ns; /* read once a turn */
+    uint64_t next_tick_ns;    /* monotonic: when the timers run */
+    uint64_t next_conn;       /* id of the next connection */
+    uint64_t greedy_turn;     /* counts the turns of those who send much */
     struct ctl_counters counters;
     struct ctl_counted counted;
     bool stop;
@@ -461,10 +477,12 @@ struct ctl_sent {
 };
 
 /* The index of a switch's rows of `mac`: fdb.c. */
+#define CTL_FDB_VERSION_MAX UINT32_C(0xffffff)
 struct ctl_fdb {
     struct ctl_fdb_entry *entries; /* owned; NULL: none yet */
     uint32_t mask, n;              /* entries less one, those in use */
     uint32_t swept;                /* where the next sweep begins, modulo the size */
+    uint32_t version; /* another one whenever an address moved or went; no other switch has it */
 };
 
 struct ctl_conn {
@@ -555,7 +573,6 @@ void ctl_conn_adopt(struct ctl_worker *worker, struct ctl_conn *conn);
 /* Ends it: logs why, tells the main thread, frees it at the end of the turn. */
 void ctl_conn_close(struct ctl_conn *conn, enum sb_severity severity, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-uint32_t ctl_conn_xid(struct ctl_conn *conn);
 /* Sends a frame out of some ports. in_port: as packet_out has it. buffer_id: OF_NO_BUFFER or the
  * switch's buffer, in which case the frame is not sent along. */
 void ctl_conn_packet_out(struct ctl_conn *conn, uint32_t buffer_id, uint32_t in_port,
@@ -570,10 +587,9 @@ void ctl_conn_packet_in(struct ctl_conn *conn, const struct of_packet_in *in);
 /* Decides the batch; before the bytes of its frames go. */
 void ctl_batch_run(struct ctl_worker *worker);
 
-/* requests.c: a number for a request that changes something, which is remembered by it */
-uint32_t ctl_conn_request(struct ctl_conn *conn, enum ctl_request_kind kind, uint32_t row);
-/* The same for one whose answer has a deadline, CTL_BARRIER_NS; and: it was answered. False: it was
- * not awaited (any more). */
+/* requests.c: the number of a request that changes something, which is remembered by it
+ * (ctl_conn_request()), whose answer has a deadline, CTL_BARRIER_NS; and: it was answered. False:
+ * it was not awaited (any more). */
 uint32_t ctl_conn_await(struct ctl_conn *conn, enum ctl_request_kind kind, uint32_t row);
 bool ctl_conn_answered(struct ctl_conn *conn, uint32_t xid);
 void ctl_requests_timers(struct ctl_conn *conn);
@@ -632,6 +648,12 @@ void ctl_fdb_forget_port(struct ctl_conn *conn, uint32_t port);
 void ctl_fdb_forget_void(struct ctl_conn *conn, bool (*carries)(const struct ctl_net_port *port));
 uint64_t ctl_fdb_drop_restored(struct ctl_worker *worker);
 
+/* ---- standing.h, standing.c ------------------------------------------------------------- */
+
+/* For about so many rules. -1: out of memory. */
+int ctl_standing_init(struct ctl_standings *standings, uint32_t rules);
+void ctl_standing_fini(struct ctl_standings *standings);
+
 /* ---- flows.c: rules of this worker's switches ------------------------------------------ */
 
 /* Decides and sends one rule: fills cookie, times and state of *row, stores it, sends the flow-mod
@@ -641,6 +663,11 @@ uint64_t ctl_fdb_drop_restored(struct ctl_worker *worker);
  * its buffer, or a packet-out follows. */
 bool ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                       uint64_t hash, int64_t slot, const struct ctl_packet *packet);
+/* Sends the rule once more that stands in its switch: fills the cookie of *row. Else as above. */
+bool ctl_flow_again(struct ctl_conn *conn, const struct ctl_standing *standing, struct sb_flow *row,
+                    const struct ctl_packet *packet);
+/* Removes the row in a slot, or SB_ENONE: what of `flow` goes, goes by this. */
+int ctl_flow_remove(struct ctl_worker *worker, int64_t slot);
 /* Barriers that were never answered are given up. */
 void ctl_flow_timers(struct ctl_conn *conn);
 /* At the end of a turn: one barrier for all flow-mods since the last. */

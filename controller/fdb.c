@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #include "policy/policy.h"
+#include "standing.h"
 
 #define HUGE_PAGE (2u << 20)
 #define SIZE_MIN 64u          /* entries of the first allocation; a power of two */
@@ -42,7 +43,11 @@ struct ctl_fdb_entry {
 #define HEARD_IP6 4u /* with an IPv6 address */
 #define SLOT_MASK 0x1fffffffu
 
-/* ---- index: open addressing, grows at half load -------------------------------------------- */
+/* ---- index: open addressing, grows at half load --------------------------------------------
+ * By buckets of four entries, a cache line, which are filled from their first on: one that has its
+ * last is full, and what belongs there as well is in the next. */
+
+#define BUCKET 4u
 
 /* Modulo the size it is where an entry belongs. */
 static inline uint32_t
@@ -53,27 +58,30 @@ hash_of(const struct ctl_worker *worker, uint64_t key)
     return (uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64));
 }
 
-static inline struct ctl_fdb_entry *
-find_from(const struct ctl_fdb *fdb, uint64_t key, uint32_t i)
-{
-    if (fdb->entries == NULL)
-        return NULL;
-    for (i &= fdb->mask; fdb->entries[i].key != 0; i = (i + 1) & fdb->mask)
-        if (fdb->entries[i].key == key)
-            return &fdb->entries[i];
-    return NULL;
-}
-
+/* All four are compared, since where it is among them cannot be foretold. */
 static inline struct ctl_fdb_entry *
 find(const struct ctl_worker *worker, const struct ctl_fdb *fdb, uint64_t key)
 {
-    return find_from(fdb, key, hash_of(worker, key));
+    uint32_t i = hash_of(worker, key) & fdb->mask & ~(BUCKET - 1);
+
+    if (fdb->entries == NULL)
+        return NULL;
+    for (;; i = (i + BUCKET) & fdb->mask) {
+        struct ctl_fdb_entry *e = &fdb->entries[i];
+        unsigned found = (unsigned)(e[0].key == key) | (unsigned)(e[1].key == key) << 1 |
+                         (unsigned)(e[2].key == key) << 2 | (unsigned)(e[3].key == key) << 3;
+
+        if (found != 0)
+            return e + __builtin_ctz(found);
+        if (e[BUCKET - 1].key == 0)
+            return NULL;
+    }
 }
 
 static void
 place(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry entry)
 {
-    uint32_t i = hash_of(worker, entry.key) & fdb->mask;
+    uint32_t i = hash_of(worker, entry.key) & fdb->mask & ~(BUCKET - 1);
 
     while (fdb->entries[i].key != 0)
         i = (i + 1) & fdb->mask;
@@ -127,16 +135,26 @@ add(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry e
 static void
 take_out(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry *entry)
 {
-    uint32_t i = (uint32_t)(entry - fdb->entries);
+    uint32_t i = (uint32_t)(entry - fdb->entries) & ~(BUCKET - 1);
+    struct ctl_fdb_entry *bucket = &fdb->entries[i], *last = bucket + BUCKET - 1;
+    bool full = last->key != 0;
 
-    entry->key = 0;
+    while (last->key == 0)
+        last--;
+    *entry = *last;
+    last->key = 0;
     fdb->n--;
     /* Close the gap: entries behind it may have been pushed past it. */
-    for (i = (i + 1) & fdb->mask; fdb->entries[i].key != 0; i = (i + 1) & fdb->mask) {
-        struct ctl_fdb_entry moved = fdb->entries[i];
+    while (full) {
+        struct ctl_fdb_entry moved[BUCKET];
 
-        fdb->entries[i].key = 0;
-        place(worker, fdb, moved);
+        i = (i + BUCKET) & fdb->mask;
+        bucket = &fdb->entries[i];
+        full = bucket[BUCKET - 1].key != 0;
+        memcpy(moved, bucket, sizeof(moved));
+        memset(bucket, 0, sizeof(moved));
+        for (unsigned j = 0; j < BUCKET && moved[j].key != 0; j++)
+            place(worker, fdb, moved[j]);
     }
 }
 
@@ -161,6 +179,17 @@ entry_of_row(const struct ctl_worker *worker, const struct sb_mac *row, struct c
     return *ret_conn == NULL ? NULL : find(worker, &(*ret_conn)->fdb, key_of_row(row));
 }
 
+/* What was decided by its addresses so far may not be decided again. */
+static void
+changed(struct ctl_worker *worker, struct ctl_fdb *fdb)
+{
+    if (worker->fdb_version == CTL_FDB_VERSION_MAX) {
+        worker->fdb_version = 0;
+        ctl_standing_forget_all(&worker->standings);
+    }
+    fdb->version = ++worker->fdb_version;
+}
+
 static void
 forget(struct ctl_worker *worker, int64_t slot)
 {
@@ -171,8 +200,10 @@ forget(struct ctl_worker *worker, int64_t slot)
     if (sb_get(worker->mac, slot, &row) != SB_OK)
         return;
     entry = entry_of_row(worker, &row, &conn);
-    if (entry != NULL)
+    if (entry != NULL) {
         take_out(worker, &conn->fdb, entry);
+        changed(worker, &conn->fdb);
+    }
     sb_remove(worker->mac, slot);
 }
 
@@ -181,6 +212,7 @@ ctl_fdb_load(struct ctl_conn *conn)
 {
     struct ctl_worker *worker = conn->worker;
 
+    changed(worker, &conn->fdb);
     for (int64_t slot = -1;
          (slot = ctl_rows_next(worker->mac_rows, worker->mac, conn->features.dpid, slot)) >= 0;) {
         const struct sb_mac *row = sb_peek(worker->mac, slot);
@@ -258,17 +290,18 @@ ctl_fdb_drop_restored(struct ctl_worker *worker)
 /* ---- the decision path --------------------------------------------------------------------- */
 
 void
-ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet)
+ctl_learn_expect(const struct ctl_worker *worker, const struct ctl_packet *packet)
 {
     const struct ctl_fdb *fdb = &packet->conn->fdb;
     const struct ctl_frame *frame = &packet->frame;
 
-    packet->from = hash_of(worker, key_of(frame->src_mac, frame->vlan));
-    packet->to = hash_of(worker, key_of(frame->dst_mac, frame->vlan));
+    uint32_t from = hash_of(worker, key_of(frame->src_mac, frame->vlan));
+    uint32_t to = hash_of(worker, key_of(frame->dst_mac, frame->vlan));
+
     if (fdb->entries == NULL)
         return;
-    __builtin_prefetch(&fdb->entries[packet->from & fdb->mask]);
-    __builtin_prefetch(&fdb->entries[packet->to & fdb->mask]);
+    __builtin_prefetch(&fdb->entries[from & fdb->mask]);
+    __builtin_prefetch(&fdb->entries[to & fdb->mask]);
 }
 
 /* A new address. If its row costs another one its place, that one's entry goes first. */
@@ -281,7 +314,7 @@ learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet 
     int64_t slot, victim;
     uint64_t hash;
 
-    memcpy(row.mac, packet->frame.src, 6);
+    memcpy(row.mac, ctl_frame_src(&packet->frame), 6);
     hash = sb_hash(worker->mac, &row);
     slot = sb_find_hashed(worker->mac, &row, hash);
     if (slot >= 0) { /* there was no memory for its entry */
@@ -322,10 +355,12 @@ move(struct ctl_worker *worker, struct ctl_fdb_entry *entry, uint32_t port)
 static inline unsigned
 heard_in(const struct ctl_frame *frame)
 {
-    if (frame->eth_type == CTL_ETH_IPV4 || frame->eth_type == CTL_ETH_ARP)
-        return of_get32(frame->ip_src + 12) != 0 ? HEARD | HEARD_IP : HEARD;
-    if (frame->eth_type == CTL_ETH_IPV6)
-        return of_get64(frame->ip_src) != 0 ? HEARD | HEARD_IP6 : HEARD;
+    struct ctl_frame_ips ips = ctl_frame_ips(frame);
+
+    if (ips.size == 4)
+        return of_get32(ips.src) != 0 ? HEARD | HEARD_IP : HEARD;
+    if (ips.size == 16)
+        return of_get64(ips.src) != 0 ? HEARD | HEARD_IP6 : HEARD;
     return HEARD;
 }
 
@@ -335,7 +370,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
     const struct ctl_frame *frame = &packet->frame;
     struct ctl_conn *conn = packet->conn;
     uint64_t key = key_of(frame->src_mac, frame->vlan);
-    struct ctl_fdb_entry *entry = find_from(&conn->fdb, key, packet->from);
+    struct ctl_fdb_entry *entry = find(worker, &conn->fdb, key);
     unsigned heard = heard_in(frame), news = heard;
 
     if (entry == NULL) {
@@ -343,6 +378,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
     } else {
         if (entry->port != packet->in_port) {
             move(worker, entry, packet->in_port);
+            changed(worker, &conn->fdb);
             entry->heard = 0;
         }
         news = heard & ~(unsigned)entry->heard;
@@ -352,7 +388,7 @@ ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet)
         ctl_host_seen(worker, conn, packet->in_port, frame);
     if (frame->group)
         return 0;
-    entry = find_from(&conn->fdb, key_of(frame->dst_mac, frame->vlan), packet->to);
+    entry = find(worker, &conn->fdb, key_of(frame->dst_mac, frame->vlan));
     return entry == NULL ? 0 : entry->port;
 }
 

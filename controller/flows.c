@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "connection.h"
+#include "standing.h"
 
 #define UNCONFIRMED_MAX 65536
 /* Between a switch's count of a flow's age and ours: at once, and one part in this many. */
@@ -65,6 +66,7 @@ ctl_decision(struct ctl_worker *worker, uint64_t dpid, enum sb_decision_kind kin
              enum sb_policy policy, uint32_t in_port, uint32_t output, uint64_t cookie,
              const struct ctl_frame *frame)
 {
+    struct ctl_frame_ips ips = ctl_frame_ips(frame);
     struct sb_decision d = {
         .t_ns = worker->now_ns,
         .dpid = dpid,
@@ -76,10 +78,9 @@ ctl_decision(struct ctl_worker *worker, uint64_t dpid, enum sb_decision_kind kin
         .eth_type = frame->eth_type,
     };
 
-    memcpy(d.eth_src, frame->src, 6);
-    memcpy(d.eth_dst, frame->dst, 6);
-    memcpy(d.ip_src, frame->ip_src, 16);
-    memcpy(d.ip_dst, frame->ip_dst, 16);
+    ctl_frame_macs(frame, &d, offsetof(struct sb_decision, eth_src));
+    ctl_frame_ip(d.ip_src, ips.src, ips.size);
+    ctl_frame_ip(d.ip_dst, ips.dst, ips.size);
     sb_append(worker->decision, &d);
 }
 
@@ -166,13 +167,17 @@ ctl_flow_find(const struct ctl_conn *conn, const struct of_match *match, uint16_
 
 /* ---- sending -------------------------------------------------------------------------- */
 
+_Static_assert(offsetof(struct sb_flow, table_id) == offsetof(struct sb_flow, priority) + 2 &&
+                   offsetof(struct sb_flow, hard_s) == offsetof(struct sb_flow, group) + 6,
+               "priority and table, and group and timeouts, lie side by side");
+
 /* Rules of one policy differ in addresses and ports only: the bytes of the last one are used again.
  * Does the row have the shape of the other? */
-static bool
+static inline bool
 same_shape(const struct sb_flow *a, const struct sb_flow *b)
 {
-    return a->fields == b->fields && a->priority == b->priority && a->idle_s == b->idle_s &&
-           a->hard_s == b->hard_s && a->table_id == b->table_id && a->group == b->group;
+    return a->fields == b->fields && memcmp(&a->priority, &b->priority, 4) == 0 &&
+           memcmp(&a->group, &b->group, 8) == 0;
 }
 
 static struct of_flow_mod
@@ -255,65 +260,71 @@ template_of(struct ctl_conn *conn, const struct sb_flow *row)
     return make_template(conn, row);
 }
 
+/* The ADD of a decision for which there is no template or no room at hand. */
+static __attribute__((noinline)) bool
+send_unusual(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_packet *packet)
+{
+    uint32_t buffer_id = packet != NULL ? packet->buffer_id : OF_NO_BUFFER;
+
+    if (!send_row(conn, row, OFPFC_ADD, buffer_id))
+        return false;
+    if (packet != NULL && buffer_id == OF_NO_BUFFER)
+        ctl_conn_packet_out_to(conn, buffer_id, packet->in_port, row->output, packet->frame.data,
+                               packet->frame.size);
+    return true;
+}
+
 /* The ADD of a decision, and the packet it was made for, if it is to follow its rule. */
-static bool
+static inline bool
 send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_packet *packet)
 {
     const struct of_template *template = template_of(conn, row);
-    uint32_t buffer_id = packet != NULL ? packet->buffer_id : OF_NO_BUFFER;
-    bool follows = packet != NULL && buffer_id == OF_NO_BUFFER;
     struct of_patch patch = {.cookie = row->cookie,
-                             .buffer_id = buffer_id,
                              .in_port = row->in_port,
                              .output = row->output,
                              .eth_src = row->eth_src,
                              .eth_dst = row->eth_dst};
     struct of_buffer b;
 
-    if (template == NULL) {
-        if (!send_row(conn, row, OFPFC_ADD, buffer_id))
-            return false;
-    } else if (follows && row->in_port == packet->in_port &&
-               packet->frame.size <= OF_ANSWER_PACKET_MAX &&
-               ctl_conn_room_fast(conn, OF_ANSWER_MAX + packet->frame.size, &b)) {
-        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie));
+    if (packet == NULL || template == NULL || row->in_port != packet->in_port ||
+        packet->frame.size > OF_ANSWER_PACKET_MAX ||
+        !ctl_conn_room_fast(conn, OF_ANSWER_MAX + packet->frame.size, &b))
+        return send_unusual(conn, row, packet);
+    patch.buffer_id = packet->buffer_id;
+    patch.xid = ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie));
+    if (packet->buffer_id == OF_NO_BUFFER) {
         patch.out_xid = ctl_conn_xid(conn);
         of_put_answer(&b, template, &patch, packet->frame.data, packet->frame.size);
-        ctl_conn_wrote(conn, &b);
         conn->worker->counters.packet_outs++;
-        return true;
-    } else if (ctl_conn_room(conn, FLOW_MOD_MAX, &b)) {
-        patch.xid = ctl_conn_request(conn, CTL_R_FLOW, ctl_request_row(row->cookie));
-        of_put_template(&b, template, &patch);
-        ctl_conn_wrote(conn, &b);
     } else {
-        return false;
+        of_put_template(&b, template, &patch);
     }
-    if (follows)
-        ctl_conn_packet_out_to(conn, buffer_id, packet->in_port, row->output, packet->frame.data,
-                               packet->frame.size);
+    ctl_conn_wrote(conn, &b);
     return true;
 }
 
-static void
+static __attribute__((noinline, cold)) void
+grow_unconfirmed(struct ctl_conn *conn)
+{
+    uint32_t size = conn->unconfirmed_size == 0 ? 64 : conn->unconfirmed_size * 2;
+    struct ctl_sent *bigger;
+
+    if (size > UNCONFIRMED_MAX || (bigger = malloc(size * sizeof(*bigger))) == NULL) {
+        conn->unconfirmed_first++; /* the oldest stays in state sent: honest, if less helpful */
+        return;
+    }
+    for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++)
+        bigger[i & (size - 1)] = conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
+    free(conn->unconfirmed);
+    conn->unconfirmed = bigger;
+    conn->unconfirmed_size = size;
+}
+
+static inline void
 remember_unconfirmed(struct ctl_conn *conn, int64_t slot, const struct sb_flow *row, bool stood)
 {
-    uint32_t used = conn->unconfirmed_end - conn->unconfirmed_first;
-
-    if (used == conn->unconfirmed_size) {
-        uint32_t size = conn->unconfirmed_size == 0 ? 64 : conn->unconfirmed_size * 2;
-        struct ctl_sent *bigger;
-
-        if (size > UNCONFIRMED_MAX || (bigger = malloc(size * sizeof(*bigger))) == NULL) {
-            conn->unconfirmed_first++; /* the oldest stays in state sent: honest, if less helpful */
-        } else {
-            for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++)
-                bigger[i & (size - 1)] = conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
-            free(conn->unconfirmed);
-            conn->unconfirmed = bigger;
-            conn->unconfirmed_size = size;
-        }
-    }
+    if (conn->unconfirmed_end - conn->unconfirmed_first == conn->unconfirmed_size)
+        grow_unconfirmed(conn);
     conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] =
         (struct ctl_sent){.t_ns = conn->worker->now_ns,
                           .slot = (uint32_t)slot,
@@ -322,7 +333,8 @@ remember_unconfirmed(struct ctl_conn *conn, int64_t slot, const struct sb_flow *
     conn->flows_since_barrier = true;
 }
 
-/* Takes over from the row that stands what only sending changes. True if they are the same then. */
+/* Takes over from the row that stands what only sending changes. True if they are the same then:
+ * output, group, timeouts and policy lie side by side. */
 static inline bool
 stands(const struct sb_flow *standing, struct sb_flow *row)
 {
@@ -332,32 +344,47 @@ stands(const struct sb_flow *standing, struct sb_flow *row)
     row->barrier_ns = standing->barrier_ns;
     row->state = standing->state;
     return (row->state == SB_flow_state_INSTALLED || row->state == SB_flow_state_SENT) &&
-           row->output == standing->output && row->group == standing->group &&
-           row->path_id == standing->path_id && row->idle_s == standing->idle_s &&
-           row->hard_s == 0 && standing->hard_s == 0 && row->policy == standing->policy;
+           row->hard_s == 0 && row->path_id == standing->path_id &&
+           memcmp(&row->output, &standing->output,
+                  offsetof(struct sb_flow, state) - offsetof(struct sb_flow, output)) == 0;
+}
+
+bool
+ctl_flow_again(struct ctl_conn *conn, const struct ctl_standing *standing, struct sb_flow *row,
+               const struct ctl_packet *packet)
+{
+    struct ctl_worker *worker = conn->worker;
+
+    if (conn->held_until_ns > worker->mono_ns)
+        return ctl_flow_hold(conn, row, packet);
+    row->cookie = make_cookie(worker, standing->slot, (uint16_t)standing->hash);
+    if (!send_add(conn, row, packet))
+        return false;
+    remember_unconfirmed(conn, standing->slot, row, true); /* its row is as it would be written */
+    worker->counters.flows++;
+    return true;
 }
 
 bool
 ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flow *row,
                  uint64_t hash, int64_t slot, const struct ctl_packet *packet)
 {
-    bool known, same = false;
+    const struct sb_flow *standing;
+    int64_t victim = SB_ENONE;
+    bool same = false;
 
     if (conn == NULL || conn->state != CTL_READY)
         return false;
     if (conn->held_until_ns > worker->mono_ns)
         return ctl_flow_hold(conn, row, packet);
-    slot = sb_find_at(worker->flow, row, hash, slot);
-    known = slot >= 0;
-    if (known) {
-        same = stands(sb_peek_values(worker->flow, slot), row);
+    standing = sb_find_values(worker->flow, row, hash, &slot);
+    if (standing != NULL) {
+        same = stands(standing, row);
         if (!names(worker, row->cookie, slot)) {
             row->cookie = make_cookie(worker, slot, sb_generation(worker->flow, slot));
             same = false;
         }
     } else {
-        int64_t victim;
-
         slot = sb_slot_for(worker->flow, hash, &victim);
         if (slot < 0)
             return false; /* cannot be: the table evicts */
@@ -370,10 +397,15 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         row->decided_ns = row->sent_ns = worker->now_ns;
         row->barrier_ns = 0;
     }
-    if (!known)
+    if (standing == NULL) {
+        ctl_standing_forget(worker, victim);
         ctl_rows_add(worker->rows, row->dpid, sb_insert_hashed(worker->flow, row, hash));
-    else if (!same)
+    } else if (!same) {
+        ctl_standing_forget(worker, slot);
         sb_write_values(worker->flow, slot, row);
+    } else if (row->state == SB_flow_state_INSTALLED) {
+        ctl_standing_note(worker, conn, hash, slot, row);
+    }
     remember_unconfirmed(conn, slot, row, same && row->state == SB_flow_state_INSTALLED);
     worker->counters.flows++;
     return true;
@@ -514,7 +546,7 @@ ctl_flow_removed(struct ctl_conn *conn, const struct of_flow_removed *removed)
     if (row == NULL || row->cookie != removed->cookie || row->sent_ns > sent_ns ||
         sent_after(conn, slot, sent_ns))
         return;
-    sb_remove(conn->worker->flow, slot);
+    ctl_flow_remove(conn->worker, slot);
 }
 
 /* The row a refused flow-mod was about: by what is remembered of its xid, else by the cookie that
@@ -550,6 +582,7 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_
     if (sb_get(conn->worker->flow, slot, &row) != SB_OK)
         return;
     row.state = SB_flow_state_REFUSED;
+    ctl_standing_forget(conn->worker, slot);
     sb_write(conn->worker->flow, slot, &row);
     if (!tell || !sb_log_allowed(&limit, 10, NULL))
         return;
@@ -573,12 +606,20 @@ ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
     row.barrier_ns = 0;
     if (!send_row(conn, &row, command, OF_NO_BUFFER))
         return false;
+    ctl_standing_forget(worker, slot);
     sb_write(worker->flow, slot, &row);
     remember_unconfirmed(conn, slot, &row, false);
     return true;
 }
 
 /* ---- deleting ------------------------------------------------------------------------------ */
+
+int
+ctl_flow_remove(struct ctl_worker *worker, int64_t slot)
+{
+    ctl_standing_forget(worker, slot);
+    return sb_remove(worker->flow, slot);
+}
 
 static int
 compare_ids(const void *a, const void *b)
@@ -597,7 +638,7 @@ delete_row(struct ctl_worker *worker, int64_t slot)
     /* also while it connects: its rules may have been read back already */
     if (conn != NULL && conn->registered)
         send_row(conn, row, OFPFC_DELETE_STRICT, OF_NO_BUFFER);
-    sb_remove(worker->flow, slot);
+    ctl_flow_remove(worker, slot);
 }
 
 /* A path that went over a dead port is void from its ingress on: were only the rule at the break to
@@ -663,7 +704,7 @@ ctl_flow_delete_port(struct ctl_conn *conn, uint32_t port)
         } else {
             if (row->path_id != 0)
                 paths[n++] = row->path_id;
-            sb_remove(worker->flow, slot);
+            ctl_flow_remove(worker, slot);
         }
         if (n == sizeof(paths) / sizeof(paths[0])) {
             flush_paths(worker, paths, n);

@@ -126,33 +126,36 @@ ctl_host_seen(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t in_port
               const struct ctl_frame *frame)
 {
     static const uint8_t zero[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
-    struct ctl_host *host = ctl_host_find(worker, frame->src);
-    bool ipv4 = memcmp(frame->ip_src, mapped, 12) == 0;
-    bool has_ip = memcmp(frame->ip_src, zero, 16) != 0 &&
-                  !(ipv4 && of_get32(frame->ip_src + 12) == 0) && frame->ip_src[0] != 0xff;
+    struct ctl_host *host = ctl_host_find(worker, ctl_frame_src(frame));
+    struct ctl_frame_ips ips = ctl_frame_ips(frame);
+    uint8_t ip[16];
+    bool ipv4, has_ip;
     struct ctl_mail *mail;
     struct ctl_mail_host *seen;
     uint8_t *known;
 
+    ctl_frame_ip(ip, ips.src, ips.size);
+    ipv4 = memcmp(ip, mapped, 12) == 0;
+    has_ip = memcmp(ip, zero, 16) != 0 && !(ipv4 && of_get32(ip + 12) == 0) && ip[0] != 0xff;
     if (host != NULL && host->dpid == conn->features.dpid && host->port == in_port &&
         worker->now_ns - host->reported_ns < REPORT_NS) {
         known = ipv4 ? host->ip : host->ip6;
-        if (!has_ip || memcmp(known, frame->ip_src, 16) == 0)
+        if (!has_ip || memcmp(known, ip, 16) == 0)
             return;
     }
-    ctl_host_set(worker, frame->src, conn->features.dpid, in_port);
-    host = ctl_host_find(worker, frame->src);
+    ctl_host_set(worker, ctl_frame_src(frame), conn->features.dpid, in_port);
+    host = ctl_host_find(worker, ctl_frame_src(frame));
     host->reported_ns = worker->now_ns;
     if (has_ip)
-        memcpy(ipv4 ? host->ip : host->ip6, frame->ip_src, 16);
+        memcpy(ipv4 ? host->ip : host->ip6, ip, 16);
     mail = ctl_mail_new(CTL_M_HOST, conn->features.dpid, sizeof(*seen));
     seen = (void *)mail->data;
-    memcpy(seen->mac, frame->src, 6);
+    memcpy(seen->mac, ctl_frame_src(frame), 6);
     seen->vlan = frame->vlan;
     seen->dpid = conn->features.dpid;
     seen->port = in_port;
     if (has_ip)
-        memcpy(seen->ip, frame->ip_src, 16);
+        memcpy(seen->ip, ip, 16);
     if (!ctl_post_or_drop(&worker->app->mailbox, mail)) {
         host->reported_ns = 0; /* the next packet tells it again */
         worker->counters.dropped_mail++;

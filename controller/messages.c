@@ -17,7 +17,6 @@
 #include "policy/policy.h"
 
 #define TLS_HANDSHAKE 22 /* what TLS begins with, where OpenFlow has its version */
-#define EXPECT_LAG 12 /* packets between the two steps of expect(): what memory needs to answer */
 
 static void
 send_error(struct ctl_conn *conn, const struct of_header *h, const uint8_t *m, uint16_t type,
@@ -47,14 +46,15 @@ echo_request(struct ctl_conn *conn, const uint8_t *m, const struct of_header *h)
 void
 ctl_batch_run(struct ctl_worker *worker)
 {
-    const struct ctl_policy *policy = worker->policy;
+    struct ctl_batch *batch = &worker->batch;
 
-    while (worker->n_expected < worker->n_batch && policy->expect != NULL)
-        policy->expect(worker, &worker->batch[worker->n_expected++], 1);
-    for (unsigned i = 0; i < worker->n_batch; i++)
-        if (worker->batch[i].conn->state == CTL_READY)
-            policy->packet_in(worker, &worker->batch[i]);
-    worker->n_batch = worker->n_expected = 0;
+    if (batch->n == 0)
+        return;
+    if (worker->policy->expect != NULL && batch->n % CTL_GROUP != 0)
+        worker->policy->expect(worker, batch, batch->n - batch->n % CTL_GROUP,
+                               batch->n % CTL_GROUP);
+    worker->policy->packets_in(worker, batch);
+    batch->n = 0;
 }
 
 static void
@@ -90,39 +90,47 @@ wait_for_port(struct ctl_conn *conn, const struct of_packet_in *in, const struct
     ctl_pending_add(conn->worker, conn, in);
 }
 
-static inline void
+/* What is not the policy's, or not yet. */
+static __attribute__((noinline)) void
+take_other(struct ctl_conn *conn, const struct of_packet_in *in, const struct ctl_packet *packet)
+{
+    struct ctl_worker *worker = conn->worker;
+
+    if (packet->frame.eth_type == CTL_ETH_LLDP)
+        post_lldp(conn, in);
+    else if (ctl_frame_reserved(&packet->frame) || !ctl_mac_learnable(packet->frame.src_mac))
+        worker->counters.dropped_reserved++;
+    else
+        wait_for_port(conn, in, packet->port);
+}
+
+static inline __attribute__((always_inline)) void
 take_packet_in(struct ctl_conn *conn, const struct of_packet_in *in)
 {
     struct ctl_worker *worker = conn->worker;
-    struct ctl_packet *packet = &worker->batch[worker->n_batch];
+    struct ctl_batch *batch = &worker->batch;
+    struct ctl_packet *packet = &batch->packets[batch->n];
 
     if (!ctl_frame_parse(&packet->frame, in->data, in->data_size)) {
         worker->counters.dropped_malformed++;
         return;
     }
-    if (packet->frame.eth_type == CTL_ETH_LLDP) {
-        post_lldp(conn, in);
-        return;
-    }
-    if (ctl_frame_reserved(&packet->frame) || !ctl_mac_learnable(packet->frame.src_mac)) {
-        worker->counters.dropped_reserved++;
-        return;
-    }
     packet->port = conn->sw == NULL ? NULL : ctl_net_port(conn->sw, in->in_port);
     if (packet->port == NULL || packet->port->type == SB_port_type_UNKNOWN ||
-        conn->state != CTL_READY) {
-        wait_for_port(conn, in, packet->port);
+        conn->state != CTL_READY || packet->frame.eth_type == CTL_ETH_LLDP ||
+        ctl_frame_reserved(&packet->frame) || !ctl_mac_learnable(packet->frame.src_mac)) {
+        take_other(conn, in, packet);
         return;
     }
     packet->conn = conn;
     packet->in_port = in->in_port;
     packet->buffer_id = in->buffer_id;
+    batch->conn = conn;
+    if (++batch->n % CTL_GROUP != 0)
+        return;
     if (worker->policy->expect != NULL)
-        worker->policy->expect(worker, packet, 0);
-    worker->n_batch++;
-    if (worker->policy->expect != NULL && worker->n_batch > EXPECT_LAG)
-        worker->policy->expect(worker, &worker->batch[worker->n_expected++], 1);
-    if (worker->n_batch == CTL_BATCH)
+        worker->policy->expect(worker, batch, batch->n - CTL_GROUP, CTL_GROUP);
+    if (batch->n == CTL_BATCH)
         ctl_batch_run(worker);
 }
 
@@ -190,7 +198,7 @@ packet_in(struct ctl_conn *conn, const uint8_t *m, struct of_where *where)
     conn->packet_ins++;
     conn->worker->counters.packet_ins++;
     if (conn->registered && (!conn->no_buffers || unbuffer(conn, &in)))
-        take_packet_in(conn, &in);
+        ctl_conn_packet_in(conn, &in);
     return OF_OK;
 }
 

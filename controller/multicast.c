@@ -546,18 +546,18 @@ ctl_multicast_free(struct ctl_conn *conn)
 bool
 ctl_multicast_fresh(struct ctl_worker *worker, const struct ctl_packet *packet)
 {
-    struct ctl_host *host = ctl_host_find(worker, packet->frame.src);
+    struct ctl_host *host = ctl_host_find(worker, ctl_frame_src(&packet->frame));
     struct ctl_mail_host *clash;
     struct ctl_mail *mail;
 
-    if (host == NULL || memcmp(packet->frame.dst, broadcast, 6) == 0 ||
+    if (host == NULL || memcmp(ctl_frame_dst(&packet->frame), broadcast, 6) == 0 ||
         (host->dpid == packet->conn->features.dpid && host->port == packet->in_port) ||
         (host->clash_ns != 0 && worker->now_ns - host->clash_ns < CLASH_NS))
         return true;
     host->clash_ns = worker->now_ns;
     mail = ctl_mail_new(CTL_M_CLASH, packet->conn->features.dpid, sizeof(*clash));
     clash = (void *)mail->data;
-    memcpy(clash->mac, packet->frame.src, 6);
+    memcpy(clash->mac, ctl_frame_src(&packet->frame), 6);
     clash->dpid = packet->conn->features.dpid;
     clash->port = packet->in_port;
     ctl_post(&worker->app->mailbox, mail);
@@ -569,7 +569,7 @@ void
 ctl_multicast_install(struct ctl_worker *worker, const struct ctl_packet *packet)
 {
     struct ctl_conn *conn = packet->conn;
-    const struct ctl_host *host = ctl_host_find(worker, packet->frame.src);
+    const struct ctl_host *host = ctl_host_find(worker, ctl_frame_src(&packet->frame));
     const struct ctl_multicast *m = &conn->multicast;
     const struct ctl_multicast_port *port;
     struct sb_flow row = {
@@ -583,15 +583,16 @@ ctl_multicast_install(struct ctl_worker *worker, const struct ctl_packet *packet
     };
 
     if (!m->has_group || m->refused || m->order == NULL || host == NULL ||
-        memcmp(packet->frame.dst, broadcast, 6) == 0 || host->dpid != conn->features.dpid ||
-        host->port != packet->in_port || worker->now_ns - host->since_ns < AT_HOME_NS ||
+        memcmp(ctl_frame_dst(&packet->frame), broadcast, 6) == 0 ||
+        host->dpid != conn->features.dpid || host->port != packet->in_port ||
+        worker->now_ns - host->since_ns < AT_HOME_NS ||
         (host->clash_ns != 0 && worker->now_ns - host->clash_ns < CLASH_NS))
         return;
     port = ordered((const void *)m->order->data, packet->in_port);
     if (port == NULL || port->link)
         return;
-    memcpy(row.eth_src, packet->frame.src, 6);
-    memcpy(row.eth_dst, packet->frame.dst, 6);
+    memcpy(row.eth_src, ctl_frame_src(&packet->frame), 6);
+    memcpy(row.eth_dst, ctl_frame_dst(&packet->frame), 6);
     ctl_flow_install(worker, conn, &row, sb_hash(worker->flow, &row), -1, NULL);
 }
 

@@ -25,13 +25,10 @@ ctl_net_find(const struct ctl_net *net, uint64_t dpid)
 }
 
 const struct ctl_net_port *
-ctl_net_port(const struct ctl_net_switch *sw, uint32_t port)
+ctl_net_search_port(const struct ctl_net_switch *sw, uint32_t port)
 {
     uint32_t low = 0, high = sw->n_ports;
 
-    /* Ports are numbered 1, 2, 3 ... on nearly every switch. */
-    if (port - 1 < sw->n_ports && sw->ports[port - 1].port == port)
-        return &sw->ports[port - 1];
     while (low < high) {
         uint32_t middle = (low + high) / 2;
 

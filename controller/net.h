@@ -54,7 +54,15 @@ ctl_is_edge(uint8_t type)
 /* Index of a switch, or -1. */
 int32_t ctl_net_find(const struct ctl_net *net, uint64_t dpid);
 /* A port of a switch, or NULL. */
-const struct ctl_net_port *ctl_net_port(const struct ctl_net_switch *sw, uint32_t port);
+const struct ctl_net_port *ctl_net_search_port(const struct ctl_net_switch *sw, uint32_t port);
+static inline const struct ctl_net_port *
+ctl_net_port(const struct ctl_net_switch *sw, uint32_t port)
+{
+    /* Ports are numbered 1, 2, 3 ... on nearly every switch. */
+    if (port - 1 < sw->n_ports && sw->ports[port - 1].port == port)
+        return &sw->ports[port - 1];
+    return ctl_net_search_port(sw, port);
+}
 /* Ports of `from` that lie on a shortest path to `to`, in port order: at most max into ret; the
  * number found. None if from == to or unreachable. */
 uint32_t ctl_net_next_hops(const struct ctl_net *net, int32_t from, int32_t to, uint32_t *ret,

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "connection.h"
+#include "standing.h"
 #include "policy/policy.h"
 
 /* Groups with our tag that are remembered of one switch, so that listing millions costs no time. */
@@ -194,8 +195,8 @@ foreign_flow(struct ctl_conn *conn, const struct of_flow *flow)
     while (of_next_action_v(conn->version, &actions, &action) == 1)
         if (action.type == OF_A_GROUP && action.group >> 16 == CTL_GROUP_TAG)
             note_group(back->foreign, &back->n_foreign, action.group);
-    if (sb_remove(conn->worker->flow,
-                  ctl_flow_find(conn, &flow->match, flow->priority, flow->table_id)) == SB_OK)
+    if (ctl_flow_remove(conn->worker,
+                        ctl_flow_find(conn, &flow->match, flow->priority, flow->table_id)) == SB_OK)
         back->shadowed++;
 }
 
@@ -215,7 +216,7 @@ compare(struct ctl_conn *conn, int64_t slot, const struct of_flow *flow)
         back->replaced += ctl_flow_send_again(conn, slot, OFPFC_ADD);
     } else if (!ctl_flow_does(conn, flow, &only) && row.group != 0 && !conn->multicast.has_group) {
         /* the group, which it should point to, went with all that did; the next packet decides */
-        sb_remove(table, slot);
+        ctl_flow_remove(conn->worker, slot);
         delete_strict(conn, flow);
         back->stale++;
     } else if (!ctl_flow_does(conn, flow, &only)) {
@@ -224,6 +225,7 @@ compare(struct ctl_conn *conn, int64_t slot, const struct of_flow *flow)
         row.state = SB_flow_state_INSTALLED;
         if (row.barrier_ns == 0)
             row.barrier_ns = conn->worker->now_ns;
+        ctl_standing_forget(conn->worker, slot);
         sb_write(table, slot, &row);
         back->adopted++;
     }
@@ -276,6 +278,7 @@ ctl_reconcile_begin(struct ctl_conn *conn)
             continue;
         doubted = *row;
         doubted.state = SB_flow_state_RESTORED;
+        ctl_standing_forget(worker, slot);
         sb_amend(worker->flow, slot, &doubted);
     }
 }
@@ -334,7 +337,7 @@ ctl_reconcile_end(struct ctl_conn *conn)
             continue;
         if (row->idle_s != 0 || row->hard_s != 0) {
             /* A timed flow that the switch has no more has ended; the next packet decides anew. */
-            sb_remove(worker->flow, slot);
+            ctl_flow_remove(worker, slot);
             ended++;
         } else {
             again += ctl_flow_send_again(conn, slot, OFPFC_ADD);

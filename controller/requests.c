@@ -41,16 +41,6 @@ static const char *const kind_names[] = {
     [CTL_R_GROUP] = "a group",  [CTL_R_BARRIER] = "a barrier", [CTL_R_LIST] = "a list",
 };
 
-uint32_t
-ctl_conn_request(struct ctl_conn *conn, enum ctl_request_kind kind, uint32_t row)
-{
-    uint32_t xid = ctl_conn_xid(conn);
-
-    conn->requests[xid % CTL_REQUESTS] =
-        (struct ctl_request){.xid = xid, .what = (uint32_t)kind << 28 | (row & 0xfffffff)};
-    return xid;
-}
-
 static enum ctl_request_kind
 recall(const struct ctl_conn *conn, uint32_t xid, uint32_t *ret_row)
 {

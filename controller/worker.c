@@ -247,7 +247,7 @@ forget_switch(struct ctl_worker *worker, uint64_t dpid)
     struct sb_table *const others[] = {worker->group, worker->flow_table};
 
     for (int64_t slot = -1; (slot = ctl_rows_next(worker->rows, worker->flow, dpid, slot)) >= 0;)
-        sb_remove(worker->flow, slot);
+        ctl_flow_remove(worker, slot);
     for (int64_t slot = -1;
          (slot = ctl_rows_next(worker->installed_rows, worker->installed, dpid, slot)) >= 0;)
         sb_remove(worker->installed, slot);
@@ -596,7 +596,8 @@ ctl_worker_init(struct ctl_worker *worker, struct ctl_app *app, unsigned index)
     worker->mono_ns = sb_mono();
     if (worker->policy == NULL || worker->by_dpid == NULL || worker->hosts == NULL ||
         worker->rx == NULL || worker->rows == NULL || worker->mac_rows == NULL ||
-        worker->installed_rows == NULL || worker->installed_round == NULL || worker->epoll < 0)
+        worker->installed_rows == NULL || worker->installed_round == NULL || worker->epoll < 0 ||
+        ctl_standing_init(&worker->standings, sb_table_slots(worker->flow) / 4 * 3) < 0)
         return -1;
     adopt_rows(worker);
     if (sb_owner_warm(app->owner))
@@ -647,6 +648,7 @@ ctl_worker_fini(struct ctl_worker *worker)
         free(worker->spares[--worker->n_spares].data);
     free(worker->rx);
     free(worker->rows);
+    ctl_standing_fini(&worker->standings);
     free(worker->mac_rows);
     free(worker->installed_rows);
     free(worker->installed_round);

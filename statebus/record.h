@@ -258,13 +258,25 @@ struct sb_home {
     uint16_t tag; /* never 0 */
 };
 
+static inline uint16_t
+sb_tag_of(uint64_t hash)
+{
+    return (uint16_t)hash ? (uint16_t)hash : 1;
+}
+
+static inline uint32_t
+sb_first_home_of(uint64_t hash, uint32_t n_buckets)
+{
+    return (uint32_t)((hash >> 32) * n_buckets >> 32);
+}
+
 static inline struct sb_home
 sb_home_of(uint64_t hash, uint32_t n_buckets)
 {
     uint64_t other = hash * UINT64_C(0xd6e8feb86659fd93);
-    struct sb_home home = {.tag = (uint16_t)hash ? (uint16_t)hash : 1};
+    struct sb_home home = {.tag = sb_tag_of(hash)};
 
-    home.bucket[0] = (uint32_t)((hash >> 32) * n_buckets >> 32);
+    home.bucket[0] = sb_first_home_of(hash, n_buckets);
     home.bucket[1] = (uint32_t)((other >> 32) * n_buckets >> 32);
     if (home.bucket[1] == home.bucket[0])
         home.bucket[1] = home.bucket[0] + 1 == n_buckets ? 0 : home.bucket[0] + 1;

@@ -22,6 +22,8 @@
 #include <emmintrin.h>
 #endif
 
+#define FLOW_KEY offsetof(struct sb_flow, cookie) /* bytes of its key */
+
 void
 sb_table_init(struct sb_table *table, const struct sb_map *map, int index, unsigned shard)
 {
@@ -87,10 +89,40 @@ sb_hash(const struct sb_table *table, const void *key)
     return sb_key_hash(table->seed, key, table->key_size);
 }
 
+/* Straight code for the keys of the decision path. */
+void
+sb_hash_rows(const struct sb_table *table, const void *rows, size_t stride, unsigned n,
+             uint64_t *ret_hashes)
+{
+    const uint8_t *row = rows;
+
+    if (table->key_size == FLOW_KEY)
+        for (unsigned i = 0; i < n; i++, row += stride)
+            ret_hashes[i] = sb_key_hash(table->seed, row, FLOW_KEY);
+    else
+        for (unsigned i = 0; i < n; i++, row += stride)
+            ret_hashes[i] = sb_key_hash(table->seed, row, table->key_size);
+}
+
 void
 sb_prefetch(const struct sb_table *table, uint64_t hash)
 {
-    __builtin_prefetch(&table->buckets[sb_home_of(hash, table->n_buckets).bucket[0]]);
+    __builtin_prefetch(&table->buckets[sb_first_home_of(hash, table->n_buckets)]);
+}
+
+int64_t
+sb_prefetch_row(const struct sb_table *table, uint64_t hash)
+{
+    uint32_t bucket = sb_first_home_of(hash, table->n_buckets);
+    unsigned found = match_tags(&table->buckets[bucket], sb_tag_of(hash));
+    uint32_t slot = bucket * SB_BUCKET + (uint32_t)__builtin_ctz(found | 1u << 31);
+
+    if (!found) { /* most rows are in their first home */
+        __builtin_prefetch(&table->buckets[sb_home_of(hash, table->n_buckets).bucket[1]]);
+        return SB_ENONE;
+    }
+    sb_prefetch_slot(sb_table_slot(table, slot), table->stride);
+    return slot;
 }
 
 void
@@ -100,29 +132,19 @@ sb_prefetch_at(const struct sb_table *table, int64_t slot)
         sb_prefetch_slot(sb_table_slot(table, (uint64_t)slot), table->stride);
 }
 
-int64_t
-sb_prefetch_row(const struct sb_table *table, uint64_t hash)
-{
-    struct sb_home home = sb_home_of(hash, table->n_buckets);
-    unsigned found = match_tags(&table->buckets[home.bucket[0]], home.tag);
-    uint32_t slot = home.bucket[0] * SB_BUCKET + (uint32_t)__builtin_ctz(found | 1u << 31);
-
-    if (!found) { /* most rows are in their first home */
-        __builtin_prefetch(&table->buckets[home.bucket[1]]);
-        return SB_ENONE;
-    }
-    sb_prefetch_slot(sb_table_slot(table, slot), table->stride);
-    return slot;
-}
-
+/* Word by word: keys are short, and the call of a memcmp() is not. */
 static inline bool
 same_key(const struct sb_table *table, const struct sb_slot *slot, const void *key)
 {
-    const uint8_t *rest = (const uint8_t *)key + 8 * table->parts.key;
+    const uint8_t *p = key;
+    uint64_t differ = 0, word;
 
-    return memcmp(slot->data, key, 8 * table->parts.key) == 0 &&
-           (table->key_size % 8 == 0 ||
-            memcmp(sb_values(slot, table->parts, slot->word), rest, table->key_size % 8) == 0);
+    for (unsigned i = 0; i < table->parts.key; i++, p += 8) {
+        memcpy(&word, p, 8);
+        differ |= slot->data[i] ^ word;
+    }
+    return !differ && (table->key_size % 8 == 0 || memcmp(sb_values(slot, table->parts, slot->word),
+                                                          p, table->key_size % 8) == 0);
 }
 
 static inline int64_t
@@ -162,14 +184,6 @@ full_slot(const struct sb_table *table, int64_t slot)
         return NULL;
     s = sb_table_slot(table, (uint64_t)slot);
     return s->word ? s : NULL;
-}
-
-int64_t
-sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot)
-{
-    const struct sb_slot *s = full_slot(table, slot);
-
-    return s && same_key(table, s, key) ? slot : sb_find_hashed(table, key, hash);
 }
 
 int64_t
@@ -224,6 +238,20 @@ sb_peek_values(const struct sb_table *table, int64_t slot)
     const struct sb_slot *s = full_slot(table, slot);
 
     return s ? sb_values(s, table->parts, s->word) - table->parts.key : NULL;
+}
+
+const void *
+sb_find_values(const struct sb_table *table, const void *key, uint64_t hash, int64_t *slot)
+{
+    const struct sb_slot *s = full_slot(table, *slot);
+
+    if (!s || !same_key(table, s, key)) {
+        *slot = sb_find_hashed(table, key, hash);
+        if (*slot < 0)
+            return NULL;
+        s = sb_table_slot(table, (uint64_t)*slot);
+    }
+    return sb_values(s, table->parts, s->word) - table->parts.key;
 }
 
 int64_t

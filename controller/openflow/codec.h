@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * codec.h - what the files of the codec share: the rows of its tables, stores in network order, the
+ * codec.h - what the files of the codec share: the rows of its tables and the
  * printer. Private to this folder; the public face is <trivet/openflow.h>.
  */
 #ifndef OPENFLOW_CODEC_H
@@ -9,30 +9,6 @@
 #include <string.h>
 
 #include <trivet/openflow.h>
-
-/* ---- stores in network order ------------------------------------------------- */
-
-static inline void
-of_store16(uint8_t *p, uint16_t v)
-{
-    v = __builtin_bswap16(v);
-    memcpy(p, &v, 2);
-}
-
-static inline void
-of_store32(uint8_t *p, uint32_t v)
-{
-    v = __builtin_bswap32(v);
-    memcpy(p, &v, 4);
-}
-
-static inline void
-of_store64(uint8_t *p, uint64_t v)
-{
-    v = __builtin_bswap64(v);
-    memcpy(p, &v, 8);
-}
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the stores swap always");
 
 static inline uint32_t
 of_pad8(uint32_t n)

@@ -11,8 +11,11 @@
 
 #include <trivet/clock.h>
 
+#include "../standing.h"
+
 #define PRIORITY 10
 #define IDLE_S 60
+#define AHEAD 4 /* rows that are fetched before they are needed; more at once take longer */
 
 void
 ctl_learn_port_lost(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t port)
@@ -24,43 +27,60 @@ ctl_learn_port_lost(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t p
     ctl_flow_delete_port(conn, port);
 }
 
+/* The rules that will answer them, likely, and whether they stand. */
 static void
-fill_row(struct sb_flow *ret, const struct ctl_packet *packet)
+expect(const struct ctl_worker *worker, struct ctl_batch *batch, unsigned first, unsigned n)
 {
-    *ret = (struct sb_flow){
-        .dpid = packet->conn->features.dpid,
+    static const struct sb_flow like = {
         .fields = SB_MATCH_IN_PORT | SB_MATCH_ETH_SRC | SB_MATCH_ETH_DST,
-        .in_port = packet->in_port,
         .priority = PRIORITY,
         .idle_s = IDLE_S,
         .policy = SB_policy_LEARNING,
     };
-    memcpy(ret->eth_src, packet->frame.src, 6);
-    memcpy(ret->eth_dst, packet->frame.dst, 6);
-}
+    struct sb_flow *rows = batch->rows + first;
 
-static void
-expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step)
-{
-    if (step == 0)
-        ctl_learn_expect(worker, packet);
-    if (packet->frame.group)
-        return;
-    if (step == 0) {
-        fill_row(&packet->row, packet);
-        packet->hash = sb_hash(worker->flow, &packet->row);
-        sb_prefetch(worker->flow, packet->hash);
-    } else {
-        packet->slot = sb_prefetch_row(worker->flow, packet->hash);
+    rows[0] = like;
+    rows[0].dpid = batch->conn->features.dpid;
+    for (unsigned i = 0; i < n; i++) {
+        if (i > 0)
+            rows[i] = rows[0];
+        rows[i].in_port = batch->packets[first + i].in_port;
+        ctl_frame_macs(&batch->packets[first + i].frame, &rows[i],
+                       offsetof(struct sb_flow, eth_src));
     }
+    sb_hash_rows(worker->flow, rows, sizeof(rows[0]), n, batch->hashes + first);
+    for (unsigned i = first; i < first + n; i++)
+        __builtin_prefetch(ctl_standing_line(&worker->standings, batch->hashes[i]));
 }
 
+/* A packet whose rule does not stand: learned and decided as the first one. */
 static void
-packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
+decide_anew(struct ctl_worker *worker, struct ctl_batch *batch, unsigned i)
 {
-    const struct ctl_frame *frame = &packet->frame;
-    struct sb_flow *row = &packet->row;
-    uint32_t output;
+    struct ctl_packet *packet = &batch->packets[i];
+    struct sb_flow *row = &batch->rows[i];
+    enum sb_decision_kind kind = SB_decision_kind_FLOW;
+
+    row->output = ctl_learn(worker, packet);
+    if (row->output == 0) {
+        ctl_flood_tree(worker, packet, SB_policy_LEARNING);
+        return;
+    }
+    if (row->output == packet->in_port)
+        kind = SB_decision_kind_DROP; /* it is where it belongs */
+    else if (!ctl_flow_install(worker, packet->conn, row, batch->hashes[i], batch->slots[i],
+                               packet))
+        return;
+    ctl_decision(worker, row->dpid, kind, SB_policy_LEARNING, packet->in_port, row->output,
+                 row->cookie, &packet->frame);
+}
+
+static inline void
+decide(struct ctl_worker *worker, struct ctl_batch *batch, unsigned i)
+{
+    const struct ctl_standing *standing = batch->standing[i];
+    struct ctl_packet *packet = &batch->packets[i];
+    struct sb_flow *row = &batch->rows[i];
 
     if (!ctl_on_tree(packet->port)) {
         /* A link off the tree carries nothing we flood; what comes in here was on its way when the
@@ -68,26 +88,45 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
         worker->counters.dropped_broadcast++;
         return;
     }
-    output = ctl_learn(worker, packet);
-    if (output == 0) {
-        ctl_flood_tree(worker, packet, SB_policy_LEARNING);
+    if (!ctl_standing_holds(standing, packet->conn, batch->hashes[i])) {
+        decide_anew(worker, batch, i);
         return;
     }
-    if (output == packet->in_port) {
-        ctl_decision(worker, row->dpid, SB_decision_kind_DROP, SB_policy_LEARNING, packet->in_port,
-                     output, 0, frame);
-        return;
+    row->output = standing->output;
+    if (ctl_flow_again(packet->conn, standing, row, packet))
+        ctl_decision(worker, row->dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
+                     row->output, row->cookie, &packet->frame);
+}
+
+static inline void
+expect_row(const struct ctl_worker *worker, struct ctl_batch *batch, unsigned i)
+{
+    if (i < batch->n && !ctl_standing_holds(batch->standing[i], batch->conn, batch->hashes[i]))
+        batch->slots[i] = sb_prefetch_row(worker->flow, batch->hashes[i]);
+}
+
+static void
+packets_in(struct ctl_worker *worker, struct ctl_batch *batch)
+{
+    for (unsigned i = 0; i < batch->n; i++) {
+        batch->standing[i] = ctl_standing_find(&worker->standings, batch->hashes[i]);
+        batch->slots[i] = -1;
+        if (!ctl_standing_holds(batch->standing[i], batch->conn, batch->hashes[i])) {
+            ctl_learn_expect(worker, &batch->packets[i]);
+            sb_prefetch(worker->flow, batch->hashes[i]);
+        }
     }
-    row->output = output;
-    if (!ctl_flow_install(worker, packet->conn, row, packet->hash, packet->slot, packet))
-        return;
-    ctl_decision(worker, row->dpid, SB_decision_kind_FLOW, SB_policy_LEARNING, packet->in_port,
-                 output, row->cookie, frame);
+    for (unsigned i = 0; i < AHEAD; i++)
+        expect_row(worker, batch, i);
+    for (unsigned i = 0; i < batch->n && batch->conn->state == CTL_READY; i++) {
+        expect_row(worker, batch, i + AHEAD);
+        decide(worker, batch, i);
+    }
 }
 
 const struct ctl_policy ctl_policy_learning = {
     .id = SB_policy_LEARNING,
-    .packet_in = packet_in,
+    .packets_in = packets_in,
     .expect = expect,
     .port_lost = ctl_learn_port_lost,
 };

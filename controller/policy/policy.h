@@ -14,11 +14,13 @@
 struct ctl_policy {
     enum sb_policy id;
     bool multicast; /* group addresses go over the multicast tree, in the data plane */
-    /* Called with a valid source; the destination may be a group address. */
-    void (*packet_in)(struct ctl_worker *worker, struct ctl_packet *packet);
-    /* A packet that will be decided soon: step 0 hashes what it will need and prefetches where that
-     * is looked up, step 1, some packets later, the rows themselves. May be NULL. */
-    void (*expect)(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step);
+    /* n packets of a batch, from the first on, will be decided soon: prefetches what that looks at,
+     * so that memory answers meanwhile. May be NULL. */
+    void (*expect)(const struct ctl_worker *worker, struct ctl_batch *batch, unsigned first,
+                   unsigned n);
+    /* Packets of one switch, each with a valid source; destinations may be group addresses. It may
+     * close the connection in between, and the rest is not decided then. */
+    void (*packets_in)(struct ctl_worker *worker, struct ctl_batch *batch);
     /* A port of a switch does not carry traffic any more (down, off the tree, now a link ...). May
      * be NULL. The rules that lead out of it are deleted by the caller. */
     void (*port_lost)(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t port);
@@ -43,9 +45,9 @@ void ctl_flood_tree(struct ctl_worker *worker, const struct ctl_packet *packet,
 /* May a frame that is flooded hop by hop come in here? Edge ports and links of the tree only. */
 bool ctl_on_tree(const struct ctl_net_port *port);
 
-/* fdb.c: fetches what the next will look at (always before it); learns the source; the port of the
+/* fdb.c: fetches what the next will look at; learns the source; the port of the
  * destination, or 0 */
-void ctl_learn_expect(const struct ctl_worker *worker, struct ctl_packet *packet);
+void ctl_learn_expect(const struct ctl_worker *worker, const struct ctl_packet *packet);
 uint32_t ctl_learn(struct ctl_worker *worker, const struct ctl_packet *packet);
 /* learning.c, used by round_robin.c too */
 void ctl_learn_port_lost(struct ctl_worker *worker, struct ctl_conn *conn, uint32_t port);

@@ -23,6 +23,8 @@
 static void
 pair_row(const struct ctl_packet *packet, struct sb_flow *ret)
 {
+    struct ctl_frame_ips ips = ctl_frame_ips(&packet->frame);
+
     *ret = (struct sb_flow){
         .dpid = packet->conn->features.dpid,
         .fields = SB_MATCH_ETH_TYPE | SB_MATCH_IP_SRC | SB_MATCH_IP_DST,
@@ -32,8 +34,8 @@ pair_row(const struct ctl_packet *packet, struct sb_flow *ret)
         .hard_s = HARD_S,
         .policy = SB_policy_ROUND_ROBIN,
     };
-    memcpy(ret->ip_src, packet->frame.ip_src, 16);
-    memcpy(ret->ip_dst, packet->frame.ip_dst, 16);
+    ctl_frame_ip(ret->ip_src, ips.src, ips.size);
+    ctl_frame_ip(ret->ip_dst, ips.dst, ips.size);
 }
 
 /* Rule (IPv4 only) and packet to a port that is known to lead to the destination. */
@@ -66,13 +68,16 @@ send_known(struct ctl_worker *worker, const struct ctl_packet *packet, uint32_t 
 static void
 count_choice(struct ctl_conn *conn, const struct ctl_frame *frame, uint32_t output)
 {
-    const uint8_t *s = frame->ip_src + 12, *d = frame->ip_dst + 12;
+    struct ctl_frame_ips ips = ctl_frame_ips(frame);
+    uint8_t s[16], d[16];
 
+    ctl_frame_ip(s, ips.src, ips.size);
+    ctl_frame_ip(d, ips.dst, ips.size);
     conn->rr_counter++;
     ctl_conn_report(conn); /* stored at once, so that a restart goes on in turn */
     sb_info("switch %016lx: round-robin choice %u: %u.%u.%u.%u to %u.%u.%u.%u takes uplink %u",
-            conn->features.dpid, conn->rr_counter, s[0], s[1], s[2], s[3], d[0], d[1], d[2], d[3],
-            output);
+            conn->features.dpid, conn->rr_counter, s[12], s[13], s[14], s[15], d[12], d[13], d[14],
+            d[15], output);
 }
 
 /* ---- by discovery --------------------------------------------------------------------- */
@@ -133,7 +138,7 @@ by_discovery(struct ctl_worker *worker, const struct ctl_packet *packet)
         worker->counters.dropped_broadcast++;
         return;
     }
-    host = frame->group ? NULL : ctl_host_find(worker, frame->dst);
+    host = frame->group ? NULL : ctl_host_find(worker, ctl_frame_dst(frame));
     if (host == NULL) {
         ctl_flood_edges(worker, packet, SB_policy_ROUND_ROBIN);
         return;
@@ -211,15 +216,22 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
 }
 
 static void
-expect(const struct ctl_worker *worker, struct ctl_packet *packet, unsigned step)
+expect(const struct ctl_worker *worker, struct ctl_batch *batch, unsigned first, unsigned n)
 {
-    if (step == 0)
-        ctl_learn_expect(worker, packet);
+    for (unsigned i = first; i < first + n; i++)
+        ctl_learn_expect(worker, &batch->packets[i]);
+}
+
+static void
+packets_in(struct ctl_worker *worker, struct ctl_batch *batch)
+{
+    for (unsigned i = 0; i < batch->n && batch->conn->state == CTL_READY; i++)
+        packet_in(worker, &batch->packets[i]);
 }
 
 const struct ctl_policy ctl_policy_round_robin = {
     .id = SB_policy_ROUND_ROBIN,
-    .packet_in = packet_in,
+    .packets_in = packets_in,
     .expect = expect,
     .port_lost = ctl_learn_port_lost,
 };

@@ -32,8 +32,8 @@ pair_hash(const struct ctl_frame *frame)
 {
     uint64_t src = 0, dst = 0;
 
-    memcpy(&src, frame->src, 6);
-    memcpy(&dst, frame->dst, 6);
+    memcpy(&src, ctl_frame_src(frame), 6);
+    memcpy(&dst, ctl_frame_dst(frame), 6);
     return mix(mix(0, src), dst);
 }
 
@@ -100,7 +100,7 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
         worker->counters.dropped_broadcast++; /* off the multicast tree, or before its rules */
         return;
     }
-    host = frame->group ? NULL : ctl_host_find(worker, frame->dst);
+    host = frame->group ? NULL : ctl_host_find(worker, ctl_frame_dst(frame));
     if (host == NULL) {
         ctl_flood_edges(worker, packet, SB_policy_SHORTEST);
         if (frame->group)
@@ -133,8 +133,8 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
             .path_id = path_id,
         };
 
-        memcpy(row.eth_src, frame->src, 6);
-        memcpy(row.eth_dst, frame->dst, 6);
+        memcpy(row.eth_src, ctl_frame_src(frame), 6);
+        memcpy(row.eth_dst, ctl_frame_dst(frame), 6);
         install(worker, hops[i].dpid, &row);
         cookie = row.cookie; /* at the end: the ingress rule's */
     }
@@ -147,8 +147,15 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
         ctl_deliver(worker, packet, host->dpid, host->port);
 }
 
+static void
+packets_in(struct ctl_worker *worker, struct ctl_batch *batch)
+{
+    for (unsigned i = 0; i < batch->n && batch->conn->state == CTL_READY; i++)
+        packet_in(worker, &batch->packets[i]);
+}
+
 const struct ctl_policy ctl_policy_shortest = {
     .id = SB_policy_SHORTEST,
     .multicast = true,
-    .packet_in = packet_in,
+    .packets_in = packets_in,
 };

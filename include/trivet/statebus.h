@@ -254,19 +254,20 @@ struct sb_table_stats {
 };
 
 /* Hash of a key (row_size bytes are not needed, only the key), for this segment: each has another
- * seed. Prefetching: hash a batch of keys, prefetch each, then find or put. */
+ * seed; and of the keys of n rows that lie stride bytes apart. Prefetching: hash a batch of keys,
+ * prefetch each, then find or put. */
 uint64_t sb_hash(const struct sb_table *table, const void *key);
+void sb_hash_rows(const struct sb_table *table, const void *rows, size_t stride, unsigned n,
+                  uint64_t *ret_hashes);
 void sb_prefetch(const struct sb_table *table, uint64_t hash);
 /* The second step, some work after the first: the row that the tags point to. Returns its slot, or
- * SB_ENONE: a guess, which sb_find_at() takes. */
+ * SB_ENONE: a guess, which sb_find_values() takes. */
 int64_t sb_prefetch_row(const struct sb_table *table, uint64_t hash);
 /* Prefetches a row whose slot is known. */
 void sb_prefetch_at(const struct sb_table *table, int64_t slot);
 /* Slot of the row with that key, or SB_ENONE. A row, which starts with its key, may be passed. */
 int64_t sb_find(const struct sb_table *table, const void *key);
 int64_t sb_find_hashed(const struct sb_table *table, const void *key, uint64_t hash);
-/* The same, but looks into `slot` first; any value is allowed there. */
-int64_t sb_find_at(const struct sb_table *table, const void *key, uint64_t hash, int64_t slot);
 /* Copy of the row in a slot. SB_ENONE if the slot is empty or out of range. */
 int sb_get(const struct sb_table *table, int64_t slot, void *ret_row);
 /* The key of a row, where it lies: its whole 8-byte words only. Valid until the row is removed.
@@ -275,6 +276,10 @@ const void *sb_key(const struct sb_table *table, int64_t slot);
 /* The columns behind the key, where they lie: those of the key must not be looked at in it. For the
  * writing thread only, until it writes this slot again. NULL as above. */
 const void *sb_peek_values(const struct sb_table *table, int64_t slot);
+/* Both: the columns behind the key of the row with that key, or NULL. It looks into *slot first;
+ * any value is allowed there. *slot: its slot, or SB_ENONE. */
+const void *sb_find_values(const struct sb_table *table, const void *key, uint64_t hash,
+                           int64_t *slot);
 /* A copy in the table's handle, to look at: valid until the next peek into this table. NULL if the
  * slot is empty or out of range. */
 const void *sb_peek(struct sb_table *table, int64_t slot);

@@ -124,11 +124,11 @@ bench_put(struct sb_owner *owner, const char *temperature, uint32_t rows, bool p
             struct sb_flow batch[16];
             uint64_t hashes[16];
 
-            for (uint32_t j = 0; j < 16; j++) {
+            for (uint32_t j = 0; j < 16; j++)
                 batch[j] = row_of(scatter(i + j, rows), i);
-                hashes[j] = sb_hash(table, &batch[j]);
+            sb_hash_rows(table, batch, sizeof batch[0], 16, hashes);
+            for (uint32_t j = 0; j < 16; j++)
                 sb_prefetch(table, hashes[j]);
-            }
             for (uint32_t j = 0; j < 16; j++)
                 sb_prefetch_row(table, hashes[j]);
             for (uint32_t j = 0; j < 16; j++)

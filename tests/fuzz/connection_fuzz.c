@@ -392,7 +392,7 @@ step(struct peer *peers, struct input *in)
         break;
     }
     default: /* another policy: as if it had been started so */
-        if (workers[0].n_batch == 0)
+        if (workers[0].batch.n == 0)
             workers[0].policy = ctl_policy_find((const enum sb_policy[]){
                 SB_policy_SHORTEST, SB_policy_LEARNING, SB_policy_ROUND_ROBIN}[byte(in) % 3]);
         break;

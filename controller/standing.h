@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * standing.h - which rules are in their switch as they would be decided again: those that need
+ * nothing but to be sent.
+ *
+ * Packets that were on their way when their rule went in, or that a switch sends although it has
+ * the rule, are answered as before, and tell nothing new. To see that, the decision path would
+ * fetch two lines of addresses, one of tags and three of a row; here it is one, of private memory.
+ * It is a cache, by the hash of the row's key, of which 62 bits and more count; the hash has the
+ * segment's secret in it, so nobody chooses two rules that are taken for each other.
+ *
+ * An entry is made when a decision finds its row installed. It goes before that row is written,
+ * removed or evicted: who does so calls ctl_standing_forget(). And it is void when an address of
+ * its switch has moved or gone since (struct ctl_fdb, version), because the decision came of those.
+ * Only rules with an output below 2^16, no group, no path and no hard timeout have one. Worker
+ * thread.
+ */
+#ifndef TRIVET_CONTROLLER_STANDING_H
+#define TRIVET_CONTROLLER_STANDING_H
+
+#include "controller.h"
+
+#define CTL_STANDING_WAYS 4 /* entries of one cache line, any of which a hash may be in */
+
+struct ctl_standing {
+    uint64_t hash; /* its upper 48 bits; the lower ones say which line, here is the generation */
+    uint64_t output : 16; /* 0: no entry */
+    uint64_t slot : 24;
+    uint64_t version : 24;
+};
+
+/* This rule, whose row is in that slot, is installed. */
+void ctl_standing_note(struct ctl_worker *worker, const struct ctl_conn *conn, uint64_t hash,
+                       int64_t slot, const struct sb_flow *row);
+/* The row in this slot is about to change, or to go. Any value is allowed. */
+void ctl_standing_forget(struct ctl_worker *worker, int64_t slot);
+/* No entry is of use: all go. */
+void ctl_standing_forget_all(struct ctl_standings *standings);
+
+static inline struct ctl_standing *
+ctl_standing_line(const struct ctl_standings *standings, uint64_t hash)
+{
+    return &standings->lines[(hash & standings->mask) * CTL_STANDING_WAYS];
+}
+
+/* Is it this rule's, and as it would be decided now? */
+static inline bool
+ctl_standing_holds(const struct ctl_standing *standing, const struct ctl_conn *conn, uint64_t hash)
+{
+    return (standing->hash ^ hash) >> 16 == 0 && standing->output != 0 &&
+           standing->version == conn->fdb.version;
+}
+
+/* What is known of the rule with this hash; it may not hold. Where it is in its line cannot be
+ * foretold, so there is no branch on that. */
+static inline const struct ctl_standing *
+ctl_standing_find(const struct ctl_standings *standings, uint64_t hash)
+{
+    const struct ctl_standing *line = ctl_standing_line(standings, hash);
+    unsigned way = 0;
+
+    for (unsigned i = 1; i < CTL_STANDING_WAYS; i++)
+        way = (line[i].hash ^ hash) >> 16 == 0 ? i : way;
+    return line + way;
+}
+
+#endif
