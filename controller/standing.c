@@ -15,7 +15,7 @@ _Static_assert(offsetof(struct sb_flow, cookie) % 8 == 0, "sb_key() is the whole
 int
 ctl_standing_init(struct ctl_standings *standings, uint32_t rules)
 {
-    size_t lines = 1, size;
+    size_t lines = 2, size; /* one is the other's other */
 
     while (lines * CTL_STANDING_WAYS < rules)
         lines *= 2;
@@ -37,23 +37,35 @@ ctl_standing_fini(struct ctl_standings *standings)
     standings->lines = NULL;
 }
 
-/* Where there is no place left the rule goes without: then it is found in its table each time. */
+/* Its place, or a free one. NULL: there is none. */
+static struct ctl_standing *
+place_of(const struct ctl_standings *standings, uint64_t hash)
+{
+    struct ctl_standing *lines[] = {ctl_standing_line(standings, hash),
+                                    ctl_standing_other_line(standings, hash)};
+    struct ctl_standing *place = NULL;
+
+    for (unsigned i = 2 * CTL_STANDING_WAYS; i-- > 0;) {
+        struct ctl_standing *standing = &lines[i / CTL_STANDING_WAYS][i % CTL_STANDING_WAYS];
+
+        if (ctl_standing_is(standing, hash))
+            return standing;
+        if (standing->output == 0)
+            place = standing; /* the first one in the end */
+    }
+    return place;
+}
+
 void
 ctl_standing_note(struct ctl_worker *worker, const struct ctl_conn *conn, uint64_t hash,
                   int64_t slot, const struct sb_flow *row)
 {
-    struct ctl_standing *line = ctl_standing_line(&worker->standings, hash);
-    unsigned way = 0;
+    struct ctl_standing *place = place_of(&worker->standings, hash);
 
-    if (row->group != 0 || row->path_id != 0 || row->hard_s != 0 || row->output > UINT16_MAX)
-        return;
-    while (way < CTL_STANDING_WAYS && (line[way].hash ^ hash) >> 16 != 0)
-        way++;
-    if (way == CTL_STANDING_WAYS)
-        for (way = 0; line[way].output != 0;)
-            if (++way == CTL_STANDING_WAYS)
-                return;
-    line[way] = (struct ctl_standing){
+    if (place == NULL || row->group != 0 || row->path_id != 0 || row->hard_s != 0 ||
+        row->output > UINT16_MAX)
+        return; /* its row tells, each time */
+    *place = (struct ctl_standing){
         .hash = (hash & ~UINT64_C(0xffff)) | sb_generation(worker->flow, slot),
         .output = row->output & 0xffff,
         .slot = (uint64_t)slot & 0xffffff,
@@ -65,14 +77,13 @@ void
 ctl_standing_forget(struct ctl_worker *worker, int64_t slot)
 {
     const void *key = sb_key(worker->flow, slot);
-    struct ctl_standing *line;
+    struct ctl_standing *place;
 
     if (key == NULL)
         return;
-    line = ctl_standing_line(&worker->standings, sb_hash(worker->flow, key));
-    for (unsigned way = 0; way < CTL_STANDING_WAYS; way++)
-        if (line[way].slot == (uint64_t)slot)
-            line[way] = (struct ctl_standing){.output = 0};
+    place = place_of(&worker->standings, sb_hash(worker->flow, key));
+    if (place != NULL && place->slot == (uint64_t)slot)
+        *place = (struct ctl_standing){.output = 0};
 }
 
 void

@@ -43,11 +43,24 @@ ctl_standing_line(const struct ctl_standings *standings, uint64_t hash)
     return &standings->lines[(hash & standings->mask) * CTL_STANDING_WAYS];
 }
 
+/* Where else it may be, if that line was full: the other one of a pair. */
+static inline struct ctl_standing *
+ctl_standing_other_line(const struct ctl_standings *standings, uint64_t hash)
+{
+    return &standings->lines[((hash & standings->mask) ^ 1) * CTL_STANDING_WAYS];
+}
+
+static inline bool
+ctl_standing_is(const struct ctl_standing *standing, uint64_t hash)
+{
+    return (standing->hash ^ hash) >> 16 == 0;
+}
+
 /* Is it this rule's, and as it would be decided now? */
 static inline bool
 ctl_standing_holds(const struct ctl_standing *standing, const struct ctl_conn *conn, uint64_t hash)
 {
-    return (standing->hash ^ hash) >> 16 == 0 && standing->output != 0 &&
+    return ctl_standing_is(standing, hash) && standing->output != 0 &&
            standing->version == conn->fdb.version;
 }
 
@@ -57,11 +70,16 @@ static inline const struct ctl_standing *
 ctl_standing_find(const struct ctl_standings *standings, uint64_t hash)
 {
     const struct ctl_standing *line = ctl_standing_line(standings, hash);
-    unsigned way = 0;
 
-    for (unsigned i = 1; i < CTL_STANDING_WAYS; i++)
-        way = (line[i].hash ^ hash) >> 16 == 0 ? i : way;
-    return line + way;
+    for (unsigned i = 0; i < 2; i++, line = ctl_standing_other_line(standings, hash)) {
+        unsigned way = 0;
+
+        for (unsigned j = 1; j < CTL_STANDING_WAYS; j++)
+            way = ctl_standing_is(&line[j], hash) ? j : way;
+        if (ctl_standing_is(&line[way], hash))
+            return &line[way];
+    }
+    return line;
 }
 
 #endif
