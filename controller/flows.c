@@ -403,9 +403,8 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
     } else if (!same) {
         ctl_standing_forget(worker, slot);
         sb_write_values(worker->flow, slot, row);
-    } else if (row->state == SB_flow_state_INSTALLED) {
-        ctl_standing_note(worker, conn, hash, slot, row);
     }
+    ctl_standing_note(worker, conn, hash, slot, row);
     remember_unconfirmed(conn, slot, row, same && row->state == SB_flow_state_INSTALLED);
     worker->counters.flows++;
     return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * standing.h - which rules are in their switch as they would be decided again: those that need
- * nothing but to be sent.
+ * standing.h - which rules were sent as they would be decided again: those that need nothing but to
+ * be sent once more.
  *
  * Packets that were on their way when their rule went in, or that a switch sends although it has
  * the rule, are answered as before, and tell nothing new. To see that, the decision path would
@@ -9,11 +9,11 @@
  * It is a cache, by the hash of the row's key, of which 62 bits and more count; the hash has the
  * segment's secret in it, so nobody chooses two rules that are taken for each other.
  *
- * An entry is made when a decision finds its row installed. It goes before that row is written,
- * removed or evicted: who does so calls ctl_standing_forget(). And it is void when an address of
- * its switch has moved or gone since (struct ctl_fdb, version), because the decision came of those.
- * Only rules with an output below 2^16, no group, no path and no hard timeout have one. Worker
- * thread.
+ * An entry is made when a rule is sent, and stays when the switch confirms it. It goes before its
+ * row is removed or evicted or becomes another one: who does so calls ctl_standing_forget(). And it
+ * is void when an address of its switch has moved or gone since (struct ctl_fdb, version), because
+ * the decision came of those. Only rules with an output below 2^16, no group, no path and no hard
+ * timeout have one. Worker thread.
  */
 #ifndef TRIVET_CONTROLLER_STANDING_H
 #define TRIVET_CONTROLLER_STANDING_H
@@ -29,7 +29,7 @@ struct ctl_standing {
     uint64_t version : 24;
 };
 
-/* This rule, whose row is in that slot, is installed. */
+/* This rule, whose row is in that slot, was sent. */
 void ctl_standing_note(struct ctl_worker *worker, const struct ctl_conn *conn, uint64_t hash,
                        int64_t slot, const struct sb_flow *row);
 /* The row in this slot is about to change, or to go. Any value is allowed. */
