@@ -12,7 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t zero[16];
     struct ctl_frame frame;
     uint8_t *copy;
 
@@ -25,14 +24,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ctl_frame_parse(&frame, copy, (uint16_t)size) != (size >= 14))
         abort();
     if (size >= 14) {
-        bool addresses = memcmp(frame.ip_src, zero, 16) != 0;
+        struct ctl_frame_ips ips = ctl_frame_ips(&frame);
+        uint8_t ip[16], row[16] = {0};
 
         if (frame.data != copy || frame.size != size || frame.vlan > 0x0fff ||
             (ctl_frame_reserved(&frame) && !frame.group) ||
-            (ctl_mac_learnable(frame.src_mac) && (frame.src[0] & 1)))
+            (ctl_mac_learnable(frame.src_mac) && (ctl_frame_src(&frame)[0] & 1)))
             abort();
-        if (addresses && frame.eth_type != CTL_ETH_IPV4 && frame.eth_type != CTL_ETH_ARP &&
+        if (ips.size != 0 && frame.eth_type != CTL_ETH_IPV4 && frame.eth_type != CTL_ETH_ARP &&
             frame.eth_type != CTL_ETH_IPV6)
+            abort();
+        ctl_frame_ip(ip, ips.src, ips.size); /* reads what they are */
+        ctl_frame_ip(ip, ips.dst, ips.size);
+        ctl_frame_macs(&frame, row, 2);
+        if (memcmp(row + 2, ctl_frame_src(&frame), 6) != 0 ||
+            memcmp(row + 8, ctl_frame_dst(&frame), 6) != 0)
             abort();
     }
     free(copy);
