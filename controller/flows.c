@@ -303,28 +303,33 @@ send_add(struct ctl_conn *conn, const struct sb_flow *row, const struct ctl_pack
     return true;
 }
 
-static __attribute__((noinline, cold)) void
+/* Makes room for one more. False: there is no ring at all. */
+static __attribute__((noinline, cold)) bool
 grow_unconfirmed(struct ctl_conn *conn)
 {
     uint32_t size = conn->unconfirmed_size == 0 ? 64 : conn->unconfirmed_size * 2;
     struct ctl_sent *bigger;
 
     if (size > UNCONFIRMED_MAX || (bigger = malloc(size * sizeof(*bigger))) == NULL) {
+        if (conn->unconfirmed == NULL)
+            return false;
         conn->unconfirmed_first++; /* the oldest stays in state sent: honest, if less helpful */
-        return;
+        return true;
     }
     for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++)
         bigger[i & (size - 1)] = conn->unconfirmed[i & (conn->unconfirmed_size - 1)];
     free(conn->unconfirmed);
     conn->unconfirmed = bigger;
     conn->unconfirmed_size = size;
+    return true;
 }
 
 static inline void
 remember_unconfirmed(struct ctl_conn *conn, int64_t slot, const struct sb_flow *row, bool stood)
 {
-    if (conn->unconfirmed_end - conn->unconfirmed_first == conn->unconfirmed_size)
-        grow_unconfirmed(conn);
+    if (conn->unconfirmed_end - conn->unconfirmed_first == conn->unconfirmed_size &&
+        !grow_unconfirmed(conn))
+        return;
     conn->unconfirmed[conn->unconfirmed_end++ & (conn->unconfirmed_size - 1)] =
         (struct ctl_sent){.t_ns = conn->worker->now_ns,
                           .slot = (uint32_t)slot,
