@@ -66,7 +66,8 @@ ctl_standing_note(struct ctl_worker *worker, const struct ctl_conn *conn, uint64
         row->output > UINT16_MAX)
         return; /* its row tells, each time */
     *place = (struct ctl_standing){
-        .hash = (hash & ~UINT64_C(0xffff)) | sb_generation(worker->flow, slot),
+        /* the cookie's: a row that was copied into its slot may have that of another time */
+        .hash = (hash & ~UINT64_C(0xffff)) | (row->cookie >> 32 & 0xffff),
         .output = row->output & 0xffff,
         .slot = (uint64_t)slot & 0xffffff,
         .version = conn->fdb.version & CTL_FDB_VERSION_MAX,
