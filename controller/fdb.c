@@ -186,6 +186,11 @@ changed(struct ctl_worker *worker, struct ctl_fdb *fdb)
     if (worker->fdb_version == CTL_FDB_VERSION_MAX) {
         worker->fdb_version = 0;
         ctl_standing_forget_all(&worker->standings);
+        /* all begin anew: one that kept an old number would get it once more in time, with entries
+         * that are void */
+        for (uint32_t i = 0; i < worker->by_dpid_size; i++)
+            if (worker->by_dpid[i] != NULL)
+                worker->by_dpid[i]->fdb.version = ++worker->fdb_version;
     }
     fdb->version = ++worker->fdb_version;
 }
