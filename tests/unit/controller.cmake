@@ -13,6 +13,7 @@ endforeach()
 trivet_unit_test(controller_rows SOURCES unit/controller_rows.c LIBS trivet-decide)
 trivet_unit_test(controller_fdb SOURCES unit/controller_fdb.c LIBS trivet-decide)
 trivet_unit_test(controller_abuse SOURCES unit/controller_abuse.c unit/inside.c LIBS trivet-decide)
+trivet_unit_test(controller_standing SOURCES unit/controller_standing.c unit/inside.c LIBS trivet-decide)
 trivet_unit_test(controller_tls SOURCES unit/controller_tls.c LIBS fake-switch PkgConfig::SSL)
 add_dependencies(controller_tls trivet-controller)
 # They wait for time-outs most of the time: first of all, beside the others.
