@@ -239,6 +239,49 @@ over_a_restart(void **state)
     assert_int_equal(ctl_fdb_drop_restored(f->worker), 0);
 }
 
+/* In a VLAN, of an address by number; the port of the destination. */
+static uint32_t
+tagged(struct ctl_conn *conn, uint8_t vlan, uint8_t src, uint8_t dst, uint32_t in_port)
+{
+    static const struct ctl_net_port port = {.type = SB_port_type_LINK};
+    uint8_t frame[18] = {2, [5] = dst, [6] = 2, [11] = src, [12] = 0x81, [15] = vlan, [16] = 8};
+    struct ctl_packet p = {.conn = conn, .port = &port, .in_port = in_port};
+
+    assert_true(ctl_frame_parse(&p.frame, frame, sizeof(frame)));
+    return ctl_learn(conn->worker, &p);
+}
+
+/* Buckets that are full push what belongs there to the next ones, round the end of the index, too;
+ * whatever goes, the others are found. Without a secret the VLAN says where an address belongs. */
+static void
+full_buckets(void **state)
+{
+    static const uint8_t vlans[] = {120, 127, 124, 128, 132}; /* modulo 64 or 128, each by 4 */
+    enum { N_VLANS = sizeof(vlans), EACH = 11, ASKS = 99 };
+    struct fixture *f = *state;
+    struct ctl_conn *conn = &f->conns[0];
+    bool known[N_VLANS][EACH] = {{false}};
+
+    f->worker->secret[0] = 0;
+    f->worker->secret[1] = 1;
+    srandom(2);
+    for (unsigned v = 0; v < N_VLANS; v++) /* who asks is known */
+        tagged(conn, vlans[v], ASKS, 0, 1);
+    for (unsigned i = 0; i < 4000; i++) {
+        unsigned v = (unsigned)random() % N_VLANS, mac = (unsigned)random() % EACH;
+
+        known[v][mac] = random() % 2;
+        if (known[v][mac])
+            tagged(conn, vlans[v], (uint8_t)mac, ASKS, 2 + v * EACH + mac);
+        else
+            ctl_fdb_forget_port(conn, 2 + v * EACH + mac);
+        for (v = 0; v < N_VLANS; v++)
+            for (mac = 0; mac < EACH; mac++)
+                assert_int_equal(tagged(conn, vlans[v], ASKS, (uint8_t)mac, 1),
+                                 known[v][mac] ? 2 + v * EACH + mac : 0);
+    }
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -248,6 +291,7 @@ main(void)
         TEST(as_the_table),
         TEST(rows_are_refreshed),
         TEST(over_a_restart),
+        TEST(full_buckets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
