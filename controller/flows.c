@@ -308,12 +308,16 @@ static __attribute__((noinline, cold)) bool
 grow_unconfirmed(struct ctl_conn *conn)
 {
     uint32_t size = conn->unconfirmed_size == 0 ? 64 : conn->unconfirmed_size * 2;
+    const struct ctl_sent *oldest;
     struct ctl_sent *bigger;
 
     if (size > UNCONFIRMED_MAX || (bigger = malloc(size * sizeof(*bigger))) == NULL) {
         if (conn->unconfirmed == NULL)
             return false;
-        conn->unconfirmed_first++; /* the oldest stays in state sent: honest, if less helpful */
+        /* the oldest stays in state sent, until it is sent once more: honest, if less helpful */
+        oldest = &conn->unconfirmed[conn->unconfirmed_first++ & (conn->unconfirmed_size - 1)];
+        if (!oldest->stood)
+            ctl_standing_forget(conn->worker, oldest->slot);
         return true;
     }
     for (uint32_t i = conn->unconfirmed_first; i != conn->unconfirmed_end; i++)
@@ -465,6 +469,8 @@ confirm(struct ctl_conn *conn, const struct ctl_sent *sent, enum sb_flow_state s
     if (standing == NULL || (uint16_t)(standing->cookie >> 32) != sent->generation ||
         standing->sent_ns > sent->t_ns || standing->state != SB_flow_state_SENT)
         return;
+    if (state != SB_flow_state_INSTALLED) /* so that it is confirmed when it is sent once more */
+        ctl_standing_forget(worker, sent->slot);
     memcpy(&row.cookie, &standing->cookie, sizeof(row) - offsetof(struct sb_flow, cookie));
     row.state = (uint8_t)state;
     row.barrier_ns = state == SB_flow_state_INSTALLED ? worker->now_ns : 0;

@@ -347,6 +347,55 @@ as_the_rows(void **state)
     assert_true(s.held > 1000);
 }
 
+/* ---- what one rule shows -----------------------------------------------------------------------
+ */
+
+/* A packet from one of two known hosts to the other, of this kind, and a byte of its addresses. */
+static void
+send_one(struct small *s, uint8_t src, uint8_t dst, uint16_t eth_type, unsigned at, uint8_t byte)
+{
+    uint8_t frame[64] = {2, [5] = dst, [6] = 2, [11] = src};
+    struct of_packet_in in = {.buffer_id = OF_NO_BUFFER,
+                              .in_port = src,
+                              .total_len = sizeof(frame),
+                              .data = frame,
+                              .data_size = sizeof(frame)};
+
+    frame[12] = (uint8_t)(eth_type >> 8);
+    frame[13] = (uint8_t)eth_type;
+    frame[at] = byte;
+    ctl_conn_packet_in(s->conns[0], &in);
+    ctl_batch_run(s->worker);
+}
+
+/* A rule whose barrier was never answered is confirmed when it is sent once more. */
+static void
+confirmed_later(void **state)
+{
+    static struct small s;
+    struct ctl_conn *conn;
+    const struct sb_flow *row;
+    int64_t slot;
+
+    make(&s, *state);
+    conn = s.conns[0];
+    send_one(&s, 2, 1, 0x88b5, 14, 1);
+    send_one(&s, 1, 2, 0x88b5, 14, 1);
+    ctl_worker_turn(s.worker, 0);
+    assert_int_equal(conn->barriers_end - conn->barriers_first, 1);
+    conn->barriers[conn->barriers_first % 16].sent_mono_ns -= 2 * CTL_BARRIER_NS;
+    ctl_flow_timers(conn);
+    slot = ctl_rows_next(s.worker->rows, s.worker->flow, s.dpids[0], -1);
+    row = sb_peek(s.worker->flow, slot);
+    assert_int_equal(row->state, SB_flow_state_SENT);
+    send_one(&s, 1, 2, 0x88b5, 14, 1);
+    ctl_worker_turn(s.worker, 0);
+    assert_int_equal(conn->barriers_end - conn->barriers_first, 1);
+    ctl_flow_barrier_reply(conn, conn->barriers[conn->barriers_first % 16].xid);
+    row = sb_peek(s.worker->flow, slot);
+    assert_int_equal(row->state, SB_flow_state_INSTALLED);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, inside_setup, inside_teardown)
 
 int
@@ -354,6 +403,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(as_the_rows),
+        TEST(confirmed_later),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
