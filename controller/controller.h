@@ -477,7 +477,7 @@ struct ctl_sent {
 };
 
 /* The index of a switch's rows of `mac`: fdb.c. */
-#define CTL_FDB_VERSION_MAX UINT32_C(0xffffff)
+#define CTL_FDB_VERSION_MAX UINT32_C(0x3fffff)
 struct ctl_fdb {
     struct ctl_fdb_entry *entries; /* owned; NULL: none yet */
     uint32_t mask, n;              /* entries less one, those in use */

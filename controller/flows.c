@@ -413,7 +413,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         ctl_standing_forget(worker, slot);
         sb_write_values(worker->flow, slot, row);
     }
-    ctl_standing_note(worker, conn, hash, slot, row);
+    ctl_standing_note(worker, conn, hash, slot, row, packet);
     remember_unconfirmed(conn, slot, row, same && row->state == SB_flow_state_INSTALLED);
     worker->counters.flows++;
     return true;

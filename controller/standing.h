@@ -26,12 +26,13 @@ struct ctl_standing {
     uint64_t hash; /* its upper 48 bits; the lower ones say which line, here is the generation */
     uint64_t output : 16; /* 0: no entry */
     uint64_t slot : 24;
-    uint64_t version : 24;
+    uint64_t told : 2; /* kinds of network addresses of its source that packets have shown */
+    uint64_t version : 22;
 };
 
-/* This rule, whose row is in that slot, was sent. */
+/* This rule, whose row is in that slot, was sent, for this packet (or NULL). */
 void ctl_standing_note(struct ctl_worker *worker, const struct ctl_conn *conn, uint64_t hash,
-                       int64_t slot, const struct sb_flow *row);
+                       int64_t slot, const struct sb_flow *row, const struct ctl_packet *packet);
 /* The row in this slot is about to change, or to go. Any value is allowed. */
 void ctl_standing_forget(struct ctl_worker *worker, int64_t slot);
 /* No entry is of use: all go. */
@@ -62,6 +63,22 @@ ctl_standing_holds(const struct ctl_standing *standing, const struct ctl_conn *c
 {
     return ctl_standing_is(standing, hash) && standing->output != 0 &&
            standing->version == conn->fdb.version;
+}
+
+/* The kind of address that a frame like this shows of its source, as `told` has it. */
+static inline unsigned
+ctl_standing_kind(const struct ctl_frame *frame)
+{
+    unsigned ipv4 = frame->eth_type == CTL_ETH_IPV4 || frame->eth_type == CTL_ETH_ARP;
+
+    return ipv4 | (unsigned)(frame->eth_type == CTL_ETH_IPV6) << 1;
+}
+
+/* ... and has its source nothing new to tell by this frame? */
+static inline bool
+ctl_standing_answers(const struct ctl_standing *standing, const struct ctl_frame *frame)
+{
+    return (ctl_standing_kind(frame) & ~(unsigned)standing->told) == 0;
 }
 
 /* What is known of the rule with this hash; it may not hold. Where it is in its line cannot be

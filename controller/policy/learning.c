@@ -88,7 +88,8 @@ decide(struct ctl_worker *worker, struct ctl_batch *batch, unsigned i)
         worker->counters.dropped_broadcast++;
         return;
     }
-    if (!ctl_standing_holds(standing, packet->conn, batch->hashes[i])) {
+    if (!ctl_standing_holds(standing, packet->conn, batch->hashes[i]) ||
+        !ctl_standing_answers(standing, &packet->frame)) {
         decide_anew(worker, batch, i);
         return;
     }

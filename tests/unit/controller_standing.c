@@ -368,6 +368,39 @@ send_one(struct small *s, uint8_t src, uint8_t dst, uint16_t eth_type, unsigned 
     ctl_batch_run(s->worker);
 }
 
+static unsigned
+told(struct small *s)
+{
+    unsigned n = atomic_load(&s->f->app.mailbox.waiting);
+
+    drain(s);
+    return n;
+}
+
+/* Each kind of address that a host shows is told at once, also when a rule answers its packets. */
+static void
+addresses_are_told(void **state)
+{
+    static struct small s;
+
+    make(&s, *state);
+    send_one(&s, 2, 1, 0x88b5, 14, 1);
+    send_one(&s, 1, 2, 0x88b5, 14, 1); /* gets a rule */
+    drain(&s);
+    send_one(&s, 1, 2, 0x88b5, 14, 2);
+    assert_int_equal(told(&s), 0);
+    send_one(&s, 1, 2, 0x0800, 14, 0x45); /* from 0.0.0.0 */
+    assert_int_equal(told(&s), 0);
+    send_one(&s, 1, 2, 0x0800, 26, 10);
+    assert_int_equal(told(&s), 1);
+    send_one(&s, 1, 2, 0x0800, 26, 10);
+    assert_int_equal(told(&s), 0);
+    send_one(&s, 1, 2, 0x86dd, 22, 0xfd);
+    assert_int_equal(told(&s), 1);
+    send_one(&s, 1, 2, 0x86dd, 22, 0xfd);
+    assert_int_equal(told(&s), 0);
+}
+
 /* A rule whose barrier was never answered is confirmed when it is sent once more. */
 static void
 confirmed_later(void **state)
@@ -404,6 +437,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(as_the_rows),
         TEST(confirmed_later),
+        TEST(addresses_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
