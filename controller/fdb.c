@@ -33,14 +33,12 @@ struct ctl_fdb_entry {
     uint64_t key; /* address << 16 | VLAN; 0: free (no source is all zero) */
     uint32_t port;
     uint32_t slot : 29; /* of the row; SB_CAPACITY_MAX is far below */
-    uint32_t heard : 3; /* since the last sweep: HEARD_ bits */
+    uint32_t heard : 3; /* since the last sweep: HEARD, and above it CTL_SHOWS_ bits */
 };
 
 /* A host's first packets come within a moment, and those behind them go by rules: so what of it was
  * not heard yet is news. */
 #define HEARD 1u
-#define HEARD_IP 2u  /* with an IPv4 address */
-#define HEARD_IP6 4u /* with an IPv6 address */
 #define SLOT_MASK 0x1fffffffu
 
 /* ---- index: open addressing, grows at half load --------------------------------------------
@@ -325,6 +323,7 @@ learn(struct ctl_worker *worker, struct ctl_conn *conn, const struct ctl_packet 
     if (slot >= 0) { /* there was no memory for its entry */
         sb_get(worker->mac, slot, &row);
         row.moves += row.port != packet->in_port;
+        changed(worker, &conn->fdb);
     } else if (sb_slot_for(worker->mac, hash, &victim) >= 0 && victim >= 0) {
         forget(worker, victim);
     }
@@ -356,17 +355,11 @@ move(struct ctl_worker *worker, struct ctl_fdb_entry *entry, uint32_t port)
     sb_write_values(worker->mac, entry->slot, &row);
 }
 
-/* HEARD_ bits of a packet's source. */
+/* As an entry has it. */
 static inline unsigned
 heard_in(const struct ctl_frame *frame)
 {
-    struct ctl_frame_ips ips = ctl_frame_ips(frame);
-
-    if (ips.size == 4)
-        return of_get32(ips.src) != 0 ? HEARD | HEARD_IP : HEARD;
-    if (ips.size == 16)
-        return of_get64(ips.src) != 0 ? HEARD | HEARD_IP6 : HEARD;
-    return HEARD;
+    return HEARD | ctl_frame_shows(frame) << 1;
 }
 
 uint32_t

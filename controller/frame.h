@@ -110,6 +110,23 @@ ctl_frame_ips(const struct ctl_frame *f)
     return (struct ctl_frame_ips){NULL, NULL, 0};
 }
 
+/* The kinds of network addresses of its source that a frame shows: zero, as DHCP begins, is none.
+ */
+#define CTL_SHOWS_IPV4 1u
+#define CTL_SHOWS_IPV6 2u
+
+static inline unsigned
+ctl_frame_shows(const struct ctl_frame *f)
+{
+    struct ctl_frame_ips ips = ctl_frame_ips(f);
+
+    if (ips.size == 4)
+        return of_get32(ips.src) != 0 ? CTL_SHOWS_IPV4 : 0;
+    if (ips.size == 16)
+        return of_get64(ips.src) != 0 ? CTL_SHOWS_IPV6 : 0;
+    return 0;
+}
+
 /* An address as rows have it: IPv4 mapped, zero if there is none. */
 static inline void
 ctl_frame_ip(uint8_t ret[16], const uint8_t *ip, unsigned size)

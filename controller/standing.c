@@ -56,30 +56,17 @@ place_of(const struct ctl_standings *standings, uint64_t hash)
     return place;
 }
 
-/* What a packet has told of its source: no address, as DHCP begins, is none. */
-static unsigned
-told_by(const struct ctl_packet *packet)
-{
-    struct ctl_frame_ips ips;
-
-    if (packet == NULL)
-        return 0;
-    ips = ctl_frame_ips(&packet->frame);
-    if ((ips.size == 4 && of_get32(ips.src) == 0) || (ips.size == 16 && of_get64(ips.src) == 0))
-        return 0;
-    return ips.size != 0 ? ctl_standing_kind(&packet->frame) : 0;
-}
-
 void
 ctl_standing_note(struct ctl_worker *worker, const struct ctl_conn *conn, uint64_t hash,
                   int64_t slot, const struct sb_flow *row, const struct ctl_packet *packet)
 {
     struct ctl_standing *place = place_of(&worker->standings, hash);
-    unsigned told = told_by(packet);
+    unsigned told;
 
-    if (place == NULL || row->group != 0 || row->path_id != 0 || row->hard_s != 0 ||
-        row->output > UINT16_MAX)
+    if (place == NULL || packet == NULL || packet->frame.vlan != 0 || row->group != 0 ||
+        row->path_id != 0 || row->hard_s != 0 || row->output > UINT16_MAX)
         return; /* its row tells, each time */
+    told = ctl_frame_shows(&packet->frame);
     if (ctl_standing_holds(place, conn, hash))
         told |= place->told;
     *place = (struct ctl_standing){

@@ -12,8 +12,8 @@
  * An entry is made when a rule is sent, and stays when the switch confirms it. It goes before its
  * row is removed or evicted or becomes another one: who does so calls ctl_standing_forget(). And it
  * is void when an address of its switch has moved or gone since (struct ctl_fdb, version), because
- * the decision came of those. Only rules with an output below 2^16, no group, no path and no hard
- * timeout have one. Worker thread.
+ * the decision came of those. Only rules for untagged packets with an output below 2^16, no group,
+ * no path and no hard timeout have one. Worker thread.
  */
 #ifndef TRIVET_CONTROLLER_STANDING_H
 #define TRIVET_CONTROLLER_STANDING_H
@@ -26,11 +26,11 @@ struct ctl_standing {
     uint64_t hash; /* its upper 48 bits; the lower ones say which line, here is the generation */
     uint64_t output : 16; /* 0: no entry */
     uint64_t slot : 24;
-    uint64_t told : 2; /* kinds of network addresses of its source that packets have shown */
+    uint64_t told : 2; /* what its packets have shown: CTL_SHOWS_ */
     uint64_t version : 22;
 };
 
-/* This rule, whose row is in that slot, was sent, for this packet (or NULL). */
+/* This rule, whose row is in that slot, was sent, for this packet (NULL: for none). */
 void ctl_standing_note(struct ctl_worker *worker, const struct ctl_conn *conn, uint64_t hash,
                        int64_t slot, const struct sb_flow *row, const struct ctl_packet *packet);
 /* The row in this slot is about to change, or to go. Any value is allowed. */
@@ -65,20 +65,12 @@ ctl_standing_holds(const struct ctl_standing *standing, const struct ctl_conn *c
            standing->version == conn->fdb.version;
 }
 
-/* The kind of address that a frame like this shows of its source, as `told` has it. */
-static inline unsigned
-ctl_standing_kind(const struct ctl_frame *frame)
-{
-    unsigned ipv4 = frame->eth_type == CTL_ETH_IPV4 || frame->eth_type == CTL_ETH_ARP;
-
-    return ipv4 | (unsigned)(frame->eth_type == CTL_ETH_IPV6) << 1;
-}
-
-/* ... and has its source nothing new to tell by this frame? */
+/* ... and is what it says all there is to say to this packet? Addresses are learned by VLAN, rules
+ * know none; and a source may show another address. */
 static inline bool
 ctl_standing_answers(const struct ctl_standing *standing, const struct ctl_frame *frame)
 {
-    return (ctl_standing_kind(frame) & ~(unsigned)standing->told) == 0;
+    return frame->vlan == 0 && (ctl_frame_shows(frame) & ~(unsigned)standing->told) == 0;
 }
 
 /* What is known of the rule with this hash; it may not hold. Where it is in its line cannot be

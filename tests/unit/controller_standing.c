@@ -429,6 +429,21 @@ confirmed_later(void **state)
     assert_int_equal(row->state, SB_flow_state_INSTALLED);
 }
 
+/* A rule knows no VLAN, addresses do: a tagged packet is learned though the rule stands. */
+static void
+tagged_too(void **state)
+{
+    static struct small s;
+    struct sb_mac key = {.mac = {2, [5] = 1}, .vlan = 1};
+
+    make(&s, *state);
+    key.dpid = s.dpids[0];
+    send_one(&s, 2, 1, 0x88b5, 14, 1);
+    send_one(&s, 1, 2, 0x88b5, 14, 1);
+    send_one(&s, 1, 2, 0x8100, 15, 1);
+    assert_true(sb_find(s.worker->mac, &key) >= 0);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, inside_setup, inside_teardown)
 
 int
@@ -438,6 +453,7 @@ main(void)
         TEST(as_the_rows),
         TEST(confirmed_later),
         TEST(addresses_are_told),
+        TEST(tagged_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
