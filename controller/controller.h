@@ -650,6 +650,10 @@ uint64_t ctl_fdb_drop_restored(struct ctl_worker *worker);
 
 /* ---- standing.h, standing.c ------------------------------------------------------------- */
 
+/* Zeroed cache lines for an index, a power of two of bytes, which free() takes. Large ones are on
+ * huge pages, where the kernel has them: a look into one is a miss of the TLB anyway, but a shorter
+ * one. */
+void *ctl_lines_new(size_t size);
 /* For about so many rules. -1: out of memory. */
 int ctl_standing_init(struct ctl_standings *standings, uint32_t rules);
 void ctl_standing_fini(struct ctl_standings *standings);
@@ -666,6 +670,8 @@ bool ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct s
 /* Sends the rule once more that stands in its switch: fills the cookie of *row. Else as above. */
 bool ctl_flow_again(struct ctl_conn *conn, const struct ctl_standing *standing, struct sb_flow *row,
                     const struct ctl_packet *packet);
+/* Writes the columns behind the key of a row that becomes another one. */
+void ctl_flow_write(struct ctl_worker *worker, int64_t slot, const struct sb_flow *row);
 /* Removes the row in a slot, or SB_ENONE: what of `flow` goes, goes by this. */
 int ctl_flow_remove(struct ctl_worker *worker, int64_t slot);
 /* Barriers that were never answered are given up. */

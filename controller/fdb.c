@@ -17,12 +17,10 @@
 #include "controller.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "policy/policy.h"
 #include "standing.h"
 
-#define HUGE_PAGE (2u << 20)
 #define SIZE_MIN 64u          /* entries of the first allocation; a power of two */
 #define SWEEPS_A_SECOND 10    /* timers of a connection run about that often */
 #define SWEEP_MAX 16384u      /* entries a sweep looks at */
@@ -86,28 +84,12 @@ place(const struct ctl_worker *worker, struct ctl_fdb *fdb, struct ctl_fdb_entry
     fdb->entries[i] = entry;
 }
 
-/* Large ones on huge pages, where the kernel has them: a look into one is a miss of the TLB anyway,
- * but a shorter one. */
-static struct ctl_fdb_entry *
-allocate(uint32_t n)
-{
-    size_t size = n * sizeof(struct ctl_fdb_entry);
-    struct ctl_fdb_entry *entries = aligned_alloc(size < HUGE_PAGE ? 64 : HUGE_PAGE, size);
-
-    if (entries == NULL)
-        return NULL;
-    if (size >= HUGE_PAGE)
-        madvise(entries, size, MADV_HUGEPAGE);
-    memset(entries, 0, size);
-    return entries;
-}
-
 static bool
 grow(const struct ctl_worker *worker, struct ctl_fdb *fdb)
 {
     struct ctl_fdb old = *fdb;
     uint32_t size = old.entries == NULL ? SIZE_MIN : (old.mask + 1) * 2;
-    struct ctl_fdb_entry *bigger = allocate(size);
+    struct ctl_fdb_entry *bigger = ctl_lines_new(size * sizeof(*bigger));
 
     if (bigger == NULL)
         return false;

@@ -410,8 +410,7 @@ ctl_flow_install(struct ctl_worker *worker, struct ctl_conn *conn, struct sb_flo
         ctl_standing_forget(worker, victim);
         ctl_rows_add(worker->rows, row->dpid, sb_insert_hashed(worker->flow, row, hash));
     } else if (!same) {
-        ctl_standing_forget(worker, slot);
-        sb_write_values(worker->flow, slot, row);
+        ctl_flow_write(worker, slot, row);
     }
     ctl_standing_note(worker, conn, hash, slot, row, packet);
     remember_unconfirmed(conn, slot, row, same && row->state == SB_flow_state_INSTALLED);
@@ -592,8 +591,7 @@ ctl_flow_refused(struct ctl_conn *conn, const struct of_error_msg *error, int64_
     if (sb_get(conn->worker->flow, slot, &row) != SB_OK)
         return;
     row.state = SB_flow_state_REFUSED;
-    ctl_standing_forget(conn->worker, slot);
-    sb_write(conn->worker->flow, slot, &row);
+    ctl_flow_write(conn->worker, slot, &row);
     if (!tell || !sb_log_allowed(&limit, 10, NULL))
         return;
     ctl_worker_event(conn->worker, SB_event_kind_REFUSED, SB_severity_WARNING, row.dpid, 0,
@@ -616,13 +614,19 @@ ctl_flow_send_again(struct ctl_conn *conn, int64_t slot, uint8_t command)
     row.barrier_ns = 0;
     if (!send_row(conn, &row, command, OF_NO_BUFFER))
         return false;
-    ctl_standing_forget(worker, slot);
-    sb_write(worker->flow, slot, &row);
+    ctl_flow_write(worker, slot, &row);
     remember_unconfirmed(conn, slot, &row, false);
     return true;
 }
 
 /* ---- deleting ------------------------------------------------------------------------------ */
+
+void
+ctl_flow_write(struct ctl_worker *worker, int64_t slot, const struct sb_flow *row)
+{
+    ctl_standing_forget(worker, slot);
+    sb_write_values(worker->flow, slot, row);
+}
 
 int
 ctl_flow_remove(struct ctl_worker *worker, int64_t slot)

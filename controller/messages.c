@@ -53,7 +53,11 @@ ctl_batch_run(struct ctl_worker *worker)
     if (worker->policy->expect != NULL && batch->n % CTL_GROUP != 0)
         worker->policy->expect(worker, batch, batch->n - batch->n % CTL_GROUP,
                                batch->n % CTL_GROUP);
-    worker->policy->packets_in(worker, batch);
+    if (worker->policy->packets_in != NULL)
+        worker->policy->packets_in(worker, batch);
+    else
+        for (unsigned i = 0; i < batch->n && batch->conn->state == CTL_READY; i++)
+            worker->policy->packet_in(worker, &batch->packets[i]);
     batch->n = 0;
 }
 

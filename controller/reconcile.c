@@ -225,8 +225,7 @@ compare(struct ctl_conn *conn, int64_t slot, const struct of_flow *flow)
         row.state = SB_flow_state_INSTALLED;
         if (row.barrier_ns == 0)
             row.barrier_ns = conn->worker->now_ns;
-        ctl_standing_forget(conn->worker, slot);
-        sb_write(table, slot, &row);
+        ctl_flow_write(conn->worker, slot, &row);
         back->adopted++;
     }
 }

@@ -10,24 +10,31 @@
 #define LINE (CTL_STANDING_WAYS * sizeof(struct ctl_standing))
 _Static_assert(LINE == 64, "a line of entries is a cache line");
 _Static_assert(offsetof(struct sb_flow, cookie) % 8 == 0, "sb_key() is the whole key");
+
 #define HUGE_PAGE ((size_t)2 << 20)
+
+void *
+ctl_lines_new(size_t size)
+{
+    void *lines = aligned_alloc(size < HUGE_PAGE ? LINE : HUGE_PAGE, size);
+
+    if (lines == NULL)
+        return NULL;
+    if (size >= HUGE_PAGE)
+        madvise(lines, size, MADV_HUGEPAGE);
+    return memset(lines, 0, size);
+}
 
 int
 ctl_standing_init(struct ctl_standings *standings, uint32_t rules)
 {
-    size_t lines = 2, size; /* one is the other's other */
+    size_t lines = 2; /* one is the other's other */
 
     while (lines * CTL_STANDING_WAYS < rules)
         lines *= 2;
-    size = lines * LINE;
     standings->mask = lines - 1;
-    standings->lines = aligned_alloc(size < HUGE_PAGE ? LINE : HUGE_PAGE, size);
-    if (standings->lines == NULL)
-        return -1;
-    if (size >= HUGE_PAGE)
-        madvise(standings->lines, size, MADV_HUGEPAGE);
-    memset(standings->lines, 0, size);
-    return 0;
+    standings->lines = ctl_lines_new(lines * LINE);
+    return standings->lines == NULL ? -1 : 0;
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * codec.h - what the files of the codec share: the rows of its tables and the
- * printer. Private to this folder; the public face is <trivet/openflow.h>.
+ * codec.h - what the files of the codec share: the rows of its tables and the printer. Private to
+ * this folder; the public face is <trivet/openflow.h>.
  */
 #ifndef OPENFLOW_CODEC_H
 #define OPENFLOW_CODEC_H

@@ -18,8 +18,10 @@ struct ctl_policy {
      * so that memory answers meanwhile. May be NULL. */
     void (*expect)(const struct ctl_worker *worker, struct ctl_batch *batch, unsigned first,
                    unsigned n);
-    /* Packets of one switch, each with a valid source; destinations may be group addresses. It may
-     * close the connection in between, and the rest is not decided then. */
+    /* Called with a valid source; the destination may be a group address. It may close the
+     * connection, and what else came from it is not decided then. */
+    void (*packet_in)(struct ctl_worker *worker, struct ctl_packet *packet);
+    /* Instead, all packets of a batch: for those who fetch ahead among them. May be NULL. */
     void (*packets_in)(struct ctl_worker *worker, struct ctl_batch *batch);
     /* A port of a switch does not carry traffic any more (down, off the tree, now a link ...). May
      * be NULL. The rules that lead out of it are deleted by the caller. */

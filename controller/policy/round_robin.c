@@ -222,16 +222,9 @@ expect(const struct ctl_worker *worker, struct ctl_batch *batch, unsigned first,
         ctl_learn_expect(worker, &batch->packets[i]);
 }
 
-static void
-packets_in(struct ctl_worker *worker, struct ctl_batch *batch)
-{
-    for (unsigned i = 0; i < batch->n && batch->conn->state == CTL_READY; i++)
-        packet_in(worker, &batch->packets[i]);
-}
-
 const struct ctl_policy ctl_policy_round_robin = {
     .id = SB_policy_ROUND_ROBIN,
-    .packets_in = packets_in,
+    .packet_in = packet_in,
     .expect = expect,
     .port_lost = ctl_learn_port_lost,
 };

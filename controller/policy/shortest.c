@@ -147,15 +147,8 @@ packet_in(struct ctl_worker *worker, struct ctl_packet *packet)
         ctl_deliver(worker, packet, host->dpid, host->port);
 }
 
-static void
-packets_in(struct ctl_worker *worker, struct ctl_batch *batch)
-{
-    for (unsigned i = 0; i < batch->n && batch->conn->state == CTL_READY; i++)
-        packet_in(worker, &batch->packets[i]);
-}
-
 const struct ctl_policy ctl_policy_shortest = {
     .id = SB_policy_SHORTEST,
     .multicast = true,
-    .packets_in = packets_in,
+    .packet_in = packet_in,
 };
